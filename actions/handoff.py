@@ -1,0 +1,64 @@
+"""The assistant's own handoff: passes the message on and says what became of it, only after it did."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import FollowupAction, SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from bot.handoff.escalate import raise_handoff
+from bot.settings import read_settings
+from bot.store.session import Database, DatabaseUnavailable, connect, upgrade
+
+PERSON = {"category": "contact", "tier": "T4", "rule": None}
+
+
+class ActionClinicianHandoff(Action):
+    """Once per message. Behind the web app it finds the handoff already made; elsewhere it makes it."""
+
+    def name(self) -> str:
+        return "action_clinician_handoff"
+
+    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+        settings = read_settings()
+        message = _raising_message(tracker)
+        found = ((message.get("parse_data") or {}).get("red_flag") or {}).get("worst") or PERSON
+        metadata = message.get("metadata") or {}
+        try:
+            raised = raise_handoff(
+                _database(settings.database_url),
+                conversation_id=tracker.sender_id,
+                message_key=metadata.get("message_id") or message.get("message_id") or "",
+                clinic=metadata.get("clinic") or settings.default_clinic,
+                tier=found["tier"],
+                category=found["category"],
+                rule=found["rule"],
+                words=message.get("text") or "",
+                message_shown="",
+            )
+        except DatabaseUnavailable:
+            dispatcher.utter_message(response="utter_handoff_failed")
+            return [SlotSet("safety_answer", None)]
+        dispatcher.utter_message(response="utter_handoff_made", time=raised.at.astimezone().strftime("%H:%M"))
+        events = [SlotSet("safety_answer", None)]
+        if found is PERSON:
+            events += [SlotSet("contact_note", None), FollowupAction("contact_form")]
+        return events
+
+
+def _raising_message(tracker: Tracker) -> dict[str, Any]:
+    """The message that this handoff is about: behind a safety question the one that raised it, else the latest."""
+    turns = [event for event in tracker.events if event.get("event") == "user"]
+    if tracker.latest_message.get("intent", {}).get("name") == "talk_to_person" or not turns:
+        return turns[-1] if turns else dict(tracker.latest_message)
+    flagged = [turn for turn in turns if (turn.get("parse_data") or {}).get("red_flag")]
+    return flagged[-1] if flagged else turns[-1]
+
+
+@lru_cache(maxsize=1)
+def _database(url: str) -> Database:
+    upgrade(url)
+    return connect(url)

@@ -1,0 +1,22 @@
+"""PNE Tutor: a pain education chat for clinics.
+
+The packages, and what each may import (tests/unit/test_imports.py enforces it):
+
+- ``safety``         text in, red-flag findings out. Pure: spaCy only.
+- ``content``        loads, types and checks everything under ``data/``. Pure.
+- ``understanding``  spelling, sentence encoder, classifier, decision bands. Pure: no Rasa, no database.
+- ``nlu``            Rasa graph components, thin, over ``safety`` and ``understanding``.
+- ``channels``       the Rasa side of the web app's line: channel, tracker store, responses.
+- ``store``          SQLAlchemy models, queries by subject, migrations. Knows nothing above it.
+- ``handoff``        raise, claim, return and close a handoff; outbox worker and deliveries.
+- ``web``            Starlette: patient API, pages, clinician inbox.
+- ``rasa_light``     our entry to everything Rasa, without TensorFlow.
+- ``settings``       one typed settings object from the environment.
+- ``training``       trains the model when what it is made of has changed.
+- ``processes``      starts and watches the parts (``pne up``).
+- ``cli``            the ``pne`` command.
+
+``safety``, ``content`` and ``understanding`` import neither Rasa nor SQLAlchemy nor Starlette;
+only ``nlu``, ``channels`` and ``rasa_light`` import rasa; only ``actions/`` imports rasa_sdk;
+nothing imports ``actions`` or ``cli``.
+"""

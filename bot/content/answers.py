@@ -1,0 +1,106 @@
+"""Curated answers: ``data/responses/<subject>.yml``, ordinary Rasa responses with metadata, and their sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bot.content.files import DATA, ContentError, bubbles, name, read_yaml
+
+CERTAINTIES = ("strong", "moderate", "limited", "expert")
+_FIELDS = {"title", "about", "more", "flare", "why", "sources", "certainty", "next", "review"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a statement comes from. `mark` is V (seen) or K (known); see docs/content.md."""
+
+    key: str
+    cite: str
+    plain: str
+    mark: str
+    doi: str | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One curated answer. `id` is ``subject/topic``, `version` the id of this exact wording."""
+
+    id: str
+    version: str
+    bubbles: tuple[str, ...]
+    more: tuple[str, ...]
+    flare: str
+    why: str
+    title: str
+    about: tuple[str, ...]
+    sources: tuple[str, ...]
+    certainty: str
+    next: tuple[str, ...]
+    review: str
+
+    @property
+    def subject(self) -> str:
+        return self.id.split("/")[0]
+
+
+@lru_cache(maxsize=4)
+def load_answers(data: Path = DATA) -> dict[str, Answer]:
+    """All answers by id. Raises ContentError for a missing, unknown or ill-typed field."""
+    answers: dict[str, Answer] = {}
+    for path in sorted((data / "responses").glob("*.yml")):
+        for action, variants in (read_yaml(path).get("responses") or {}).items():
+            if "/" not in action:
+                continue
+            answer = _answer(action.removeprefix("utter_"), variants, name(path))
+            if answer.id in answers:
+                raise ContentError(f"{name(path)}: {answer.id} is defined twice; keep one.")
+            answers[answer.id] = answer
+    return answers
+
+
+@lru_cache(maxsize=4)
+def load_sources(data: Path = DATA) -> dict[str, Source]:
+    """All sources by key. The same key in two files must be the same source."""
+    sources: dict[str, Source] = {}
+    for path in sorted((data / "sources").glob("*.yml")):
+        for key, fields in (read_yaml(path) or {}).items():
+            try:
+                source = Source(key=key, **fields)
+            except TypeError as error:
+                raise ContentError(f"{name(path)}: {key}: {error}") from None
+            if sources.setdefault(key, source) != source:
+                raise ContentError(f"{name(path)}: {key} differs from the same key in another file.")
+    return sources
+
+
+def _answer(answer_id: str, variants: list[dict[str, Any]], file: str) -> Answer:
+    where = f"{file}: {answer_id}"
+    if len(variants) != 1:
+        raise ContentError(f"{where}: an answer has exactly one wording, this has {len(variants)}.")
+    response = variants[0]
+    about = response.get("metadata") or {}
+    if set(about) != _FIELDS:
+        unknown, missing = sorted(set(about) - _FIELDS), sorted(_FIELDS - set(about))
+        raise ContentError(f"{where}: metadata: unknown {unknown or 'none'}, missing {missing or 'none'}.")
+    if about["certainty"] not in CERTAINTIES:
+        raise ContentError(f"{where}: certainty {about['certainty']!r}; use one of {', '.join(CERTAINTIES)}.")
+    version = str(response.get("id", ""))
+    if not version.startswith(answer_id + ".v"):
+        raise ContentError(f"{where}: id {version!r} must be {answer_id}.v1, .v2 ...")
+    return Answer(
+        id=answer_id,
+        version=version,
+        bubbles=bubbles(response["text"]),
+        more=bubbles(about["more"]),
+        flare=str(about["flare"]).strip(),
+        why=str(about["why"]).strip(),
+        title=str(about["title"]),
+        about=tuple(about["about"] or ()),
+        sources=tuple(about["sources"] or ()),
+        certainty=about["certainty"],
+        next=tuple(about["next"] or ()),
+        review=str((about["review"] or {}).get("state", "")),
+    )

@@ -1,0 +1,70 @@
+"""Clinics (``data/clinics/*.yml``) with the phone numbers of their country (``data/numbers.yml``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from bot.content.files import DATA, ContentError, name, read_yaml
+
+NEEDED = ("emergency", "urgent", "crisis")
+
+
+@dataclass(frozen=True)
+class Clinic:
+    """`calls` are lines to show as links, by use; `numbers` fill the placeholders of safety wording."""
+
+    id: str
+    name: str
+    country: str
+    email: str
+    calls: dict[str, list[dict[str, str]]]
+    numbers: dict[str, str]
+    about: dict[str, Any]
+
+    def public(self) -> dict[str, Any]:
+        """What the patient's page may know about the clinic."""
+        return {"id": self.id, "name": self.name, "numbers": self.page_numbers()}
+
+    def page_numbers(self) -> dict[str, Any]:
+        return {
+            "emergency": self.calls["emergency"][0],
+            "urgent": self.calls["urgent"][0],
+            "crisis": self.calls["crisis"],
+        }
+
+
+@lru_cache(maxsize=4)
+def load_clinics(data: Path = DATA) -> dict[str, Clinic]:
+    """All clinics by id. Raises ContentError where a number that safety needs is missing."""
+    countries = read_yaml(data / "numbers.yml")
+    clinics = {}
+    for path in sorted((data / "clinics").glob("*.yml")):
+        about = read_yaml(path)
+        country = countries.get(about["country"])
+        if country is None:
+            raise ContentError(f"{name(path)}: country {about['country']!r} is not in data/numbers.yml.")
+        clinics[about["id"]] = _clinic(about, country, name(path))
+    return clinics
+
+
+def _clinic(about: dict[str, Any], country: dict[str, Any], file: str) -> Clinic:
+    calls = {use: lines if isinstance(lines, list) else [lines] for use, lines in country.items() if use != "checked"}
+    for use in NEEDED:
+        if not calls.get(use):
+            raise ContentError(f"{file}: no {use} number for country {about['country']}. Add it to data/numbers.yml.")
+
+    def first(*uses: str) -> str:
+        return str(next(calls[use][0]["label"] for use in uses if calls.get(use)))
+
+    numbers = {
+        "emergency_number": first("emergency"),
+        "urgent_line": first("urgent"),
+        "crisis_line": first("crisis"),
+        "poison_line": first("poison", "urgent"),
+        "abuse_line": first("abuse", "crisis"),
+        "clinic": about["name"],
+    }
+    return Clinic(about["id"], about["name"], about["country"], about["email"], calls, numbers, about)

@@ -1,0 +1,119 @@
+"""The answer classifier as a Rasa component: one classifier over all answers, in place of DIET and ResponseSelector."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.nlu.constants import ENTITIES, INTENT, METADATA, TEXT
+from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
+
+from bot.nlu.reading import READING
+from bot.understanding import training
+from bot.understanding.classifier import Classifier, load
+from bot.understanding.decide import ANSWER, Decision, decide
+from bot.understanding.encoder import load_encoder
+from bot.understanding.spelling import load_normaliser
+
+DECISION = "decision"
+MOST_RANKED = 5
+# What a button of ours sends: the channel puts it into the metadata, `rasa shell` types it after a slash.
+BUTTON_PREFIX = "/"
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
+class AnswerClassifier(GraphComponent):
+    """Sets intent, ranking and the chosen answer (as ResponseSelector would), or asks, or says it did not understand."""
+
+    def __init__(self, storage: ModelStorage, resource: Resource, classifier: Classifier | None = None) -> None:
+        self._storage = storage
+        self._resource = resource
+        self._classifier = classifier
+
+    @classmethod
+    def create(
+        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> AnswerClassifier:
+        return cls(model_storage, resource)
+
+    @classmethod
+    def load(
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
+        **kwargs: Any,
+    ) -> AnswerClassifier:
+        with model_storage.read_from(resource) as folder:
+            return cls(model_storage, resource, load(folder))
+
+    def train(self, training_data: TrainingData) -> Resource:
+        examples = training_data.intent_examples
+        self._classifier = training.train(
+            [example.get(TEXT) for example in examples],
+            [example.get_full_intent() for example in examples],
+            load_normaliser(),
+            load_encoder(),
+        )
+        with self._storage.write_to(self._resource) as folder:
+            self._classifier.save(folder)
+        return self._resource
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        assert self._classifier is not None, "train or load the classifier first"
+        for message in messages:
+            pressed, concerns = _pressed(message)
+            reading = message.get(READING)
+            if pressed in self._classifier.labels:
+                decision = Decision(ANSWER, (pressed,), 1.0, 0.0, ((pressed, 1.0),))
+            elif reading is None or not reading.texts[0]:
+                decision = Decision("not_understood", (), 0.0, 0.0, ())
+            else:
+                decision = decide(reading, self._classifier)
+            _set(message, decision)
+            if concerns:
+                entity = {"entity": "answer", "value": concerns, "start": 0, "end": 0, "extractor": "AnswerClassifier"}
+                message.set(ENTITIES, [*message.get(ENTITIES, []), entity], add_to_output=True)
+        return messages
+
+
+def _pressed(message: Message) -> tuple[str, str | None]:
+    """The label that a button of ours stands for, and the answer it concerns: ``/why{"answer": "pain/alarm"}``."""
+    typed = message.get(TEXT) or ""
+    payload = (message.get(METADATA) or {}).get("payload") or (typed if typed.startswith(BUTTON_PREFIX) else "")
+    name, brace, rest = str(payload).removeprefix(BUTTON_PREFIX).partition("{")
+    try:
+        return name, json.loads(brace + rest)["answer"] if brace else None
+    except (ValueError, KeyError, TypeError):
+        return "", None
+
+
+def _set(message: Message, decision: Decision) -> None:
+    label = decision.choices[0] if decision.kind == ANSWER else decision.kind
+    intent = label.split("/")[0]
+    message.set(INTENT, {"name": intent, "confidence": decision.score}, add_to_output=True)
+    ranking = [{"name": name, "confidence": p} for name, p in decision.ranking[:MOST_RANKED]]
+    message.set("intent_ranking", ranking, add_to_output=True)
+    message.set(
+        DECISION,
+        {
+            "kind": decision.kind,
+            "choices": list(decision.choices),
+            "score": round(decision.score, 4),
+            "oos": round(decision.out_of_scope, 4),
+        },
+        add_to_output=True,
+    )
+    if "/" in label:
+        chosen = {"intent_response_key": label, "utter_action": f"utter_{label}", "confidence": decision.score}
+        message.set(
+            "response_selector",
+            {"all_retrieval_intents": [intent], intent: {"response": {**chosen, "responses": []}, "ranking": [chosen]}},
+            add_to_output=True,
+        )

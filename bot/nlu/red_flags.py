@@ -1,0 +1,49 @@
+"""Red flags as the last component of the pipeline: whatever was understood before, a red flag wins.
+
+The web app has screened the message before it came here; this second screening is what makes ``rasa shell`` and any
+other channel safe, and what tells the dialogue to leave a form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rasa.engine.graph import ExecutionContext, GraphComponent
+from rasa.engine.recipes.default_recipe import DefaultV1Recipe
+from rasa.engine.storage.resource import Resource
+from rasa.engine.storage.storage import ModelStorage
+from rasa.shared.nlu.constants import INTENT, METADATA, TEXT
+from rasa.shared.nlu.training_data.message import Message
+
+from bot import safety
+
+RED_FLAG, SAFETY_CHECK = "red_flag", "safety_check"
+NO_ALARM = {None, "T4"}
+
+
+@DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
+class RedFlagDetector(GraphComponent):
+    """Overwrites the intent with ``red_flag`` (an alarm) or ``safety_check`` (one question first)."""
+
+    @classmethod
+    def create(
+        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+    ) -> RedFlagDetector:
+        safety.load_rules()
+        return cls()
+
+    def process(self, messages: list[Message]) -> list[Message]:
+        for message in messages:
+            metadata = message.get(METADATA) or {}
+            if metadata.get("payload"):
+                continue  # a button of ours, not the patient's words
+            screening = safety.screen(message.get(TEXT) or "")
+            # Asked and denied in the web app a moment ago: the alarm stays, the question is not put twice.
+            denied = set(metadata.get("denied") or ())
+            if screening.ask and screening.worst is not None and screening.worst.category in denied:
+                continue
+            if screening.ask or screening.tier not in NO_ALARM:
+                message.set("red_flag", screening.as_dict(), add_to_output=True)
+                name = SAFETY_CHECK if screening.ask else RED_FLAG
+                message.set(INTENT, {"name": name, "confidence": 1.0}, add_to_output=True)
+        return messages

@@ -1,0 +1,33 @@
+"""Red flags in what a person wrote: text in, findings and safety words out.
+
+Pure library: no Rasa, no database, no network. Rules and wording are data (``data/safety``); README.md here
+says what this package may not do and who signs off changes. Importing it reads nothing and compiles nothing:
+the rules are loaded at the first use, or when a program calls load_rules() at its start.
+"""
+
+from bot.safety.rules import RuleSet, load_rules
+from bot.safety.screening import Finding, Screening, screen
+from bot.safety.words import (
+    SafetyQuestion,
+    SafetyWords,
+    is_plain_no,
+    is_plain_yes,
+    question_buttons,
+    question_for,
+    words_for,
+)
+
+__all__ = [
+    "Finding",
+    "RuleSet",
+    "SafetyQuestion",
+    "SafetyWords",
+    "Screening",
+    "is_plain_no",
+    "is_plain_yes",
+    "load_rules",
+    "question_buttons",
+    "question_for",
+    "screen",
+    "words_for",
+]

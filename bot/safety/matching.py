@@ -1,0 +1,160 @@
+"""Find families of words in a text and join them into frames.
+
+spaCy's PhraseMatcher finds the phrases; frames are joined from its finds by position. Words that no phrase
+uses all become one placeholder before spaCy sees them, so patients' words never collect in its string store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Iterable, Iterator, Mapping, Sequence
+
+from bot.safety.frames import NEAR, Chunk, Frame, Step, literal
+from bot.safety.normalise import STOP, Tokens
+
+Span = tuple[int, int]
+_UNKNOWN = "_"
+_MOST_SPANS = 200
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where each family stands in one text (content-word positions, end exclusive)."""
+
+    tokens: Tokens
+    spans: Mapping[str, tuple[Span, ...]]
+
+    def of(self, family: str) -> tuple[Span, ...]:
+        return self.spans.get(family, ())
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One place where a chunk's steps all stand together."""
+
+    span: Span
+    parts: tuple[Span, ...]
+
+
+@dataclass(frozen=True)
+class PhraseFinder:
+    """All phrases of all families behind one PhraseMatcher."""
+
+    matcher: Any
+    vocabulary: Any
+    words: frozenset[str]
+    names: Mapping[int, str]
+    numbers: Mapping[str, tuple[tuple[float, float], ...]]
+    derived: tuple[tuple[str, tuple[Frame, ...]], ...]
+    blockers: frozenset[str] = field(default_factory=frozenset)
+
+    def find(self, tokens: Tokens) -> Found:
+        """Find every family in the text."""
+        spans: dict[str, set[Span]] = {}
+        if tokens.words:
+            from spacy.tokens import Doc
+
+            seen = [word if word in self.words else _UNKNOWN for word in tokens.words]
+            for key, start, end in self.matcher(Doc(self.vocabulary, words=seen)):
+                if not _broken(tokens, start + 1, end):
+                    spans.setdefault(self.names[key], set()).add((start, end))
+            for place, word in enumerate(tokens.words):
+                if word[0].isdigit():
+                    for family in self._number_families(word):
+                        spans.setdefault(family, set()).add((place, place + 1))
+        found = Found(tokens, {name: _in_order(places) for name, places in spans.items()})
+        for name, frames in self.derived:
+            more = [hit.span for frame in frames for hit in chunk_hits(found, frame.chunks[0], self.blockers)]
+            if more:
+                merged = _in_order({*found.of(name), *more})
+                found = Found(tokens, {**found.spans, name: merged})
+        return found
+
+    def _number_families(self, word: str) -> Iterator[str]:
+        try:
+            value = float(word)
+        except ValueError:
+            return
+        for family, ranges in self.numbers.items():
+            if any(low <= value <= high for low, high in ranges):
+                yield family
+
+
+def build_finder(
+    phrases: Mapping[str, Iterable[Sequence[str]]],
+    numbers: Mapping[str, tuple[tuple[float, float], ...]],
+    derived: Sequence[tuple[str, tuple[Frame, ...]]],
+    blockers: frozenset[str],
+) -> PhraseFinder:
+    """Compile families (name to lists of content words) into one matcher."""
+    from spacy.matcher import PhraseMatcher
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
+
+    vocabulary = Vocab()
+    matcher = PhraseMatcher(vocabulary, attr="ORTH")
+    names: dict[int, str] = {}
+    words: set[str] = set()
+    for name in sorted(phrases):
+        docs = []
+        for phrase in phrases[name]:
+            words.update(phrase)
+            docs.append(Doc(vocabulary, words=list(phrase)))
+        matcher.add(name, docs)
+        names[vocabulary.strings[name]] = name
+    return PhraseFinder(matcher, vocabulary, frozenset(words), names, numbers, tuple(derived), blockers)
+
+
+def literals(frames: Iterable[Frame]) -> dict[str, str]:
+    """Families that were written straight into frames: name to words."""
+    found: dict[str, str] = {}
+    for frame in frames:
+        for chunk in frame.chunks:
+            for step in chunk.steps:
+                words = literal(step.family)
+                if words is not None:
+                    found[step.family] = words
+    return found
+
+
+def chunk_hits(found: Found, chunk: Chunk, blockers: frozenset[str]) -> list[Hit]:
+    """All places where the chunk's families stand within their gaps, first in the text first."""
+    hits = [Hit(span, (span,)) for span in found.of(chunk.steps[0].family)]
+    for step in chunk.steps[1:]:
+        if not hits:
+            return []
+        hits = _extended(found, hits, step, blockers)
+    return sorted(hits, key=lambda hit: (hit.span, hit.parts))
+
+
+def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str]) -> list[Hit]:
+    joined: dict[tuple[Span, ...], Hit] = {}
+    for hit in hits:
+        start, end = hit.span
+        for other_start, other_end in found.of(step.family):
+            if other_start >= end:
+                gap = (end, other_start)
+            elif step.how == NEAR and other_end <= start:
+                gap = (other_end, start)
+            else:
+                continue
+            if gap[1] - gap[0] > step.gap or _closed(found.tokens, gap, blockers):
+                continue
+            parts = (*hit.parts, (other_start, other_end))
+            joined[parts] = Hit((min(start, other_start), max(end, other_end)), parts)
+            if len(joined) >= _MOST_SPANS:
+                return list(joined.values())
+    return list(joined.values())
+
+
+def _closed(tokens: Tokens, gap: Span, blockers: frozenset[str]) -> bool:
+    """A sentence end, or a word like "but", stands in the gap."""
+    return _broken(tokens, gap[0], gap[1] + 1) or any(word in blockers for word in tokens.words[gap[0]:gap[1]])
+
+
+def _broken(tokens: Tokens, first: int, last: int) -> bool:
+    return any(kind >= STOP for kind in tokens.breaks[first:last])
+
+
+def _in_order(spans: Iterable[Span]) -> tuple[Span, ...]:
+    return tuple(sorted(spans)[:_MOST_SPANS])

@@ -1,0 +1,225 @@
+"""Turn what somebody typed into plain tokens, keeping the way back to the original characters.
+
+Lower case, NFKD without accents, curly and missing apostrophes, long drawn-out letters, emoji and
+invisible characters dropped, shorthand spelled out, and spelling repair of words that are in no list.
+Ordinary English words are never changed: a repair that turns one word into another can hide a red flag.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Iterable, Mapping, Sequence
+
+NONE, COMMA, LINE, STOP, QUESTION = 0, 1, 2, 3, 4
+SELF, OTHER = "self", "other"
+
+_APOSTROPHES = dict.fromkeys("‘’‛ʼ´`＇", "'")
+_PIECE = re.compile(
+    r"(?P<number>\d{1,6}(?:\.\d{1,3})?(?=[cf]?(?![a-z0-9])))"
+    r"|(?P<word>[a-z0-9]+(?:'[a-z]+)*)"
+    r"|(?P<ignored>\.{2,}|(?<=[a-z])-(?=[a-z]))"
+    r"|(?P<and>&)|(?P<line>\n)|(?P<question>\?)|(?P<stop>[.!;])|(?P<comma>[,:()/\-\u2013\u2014])"
+)
+_LONG_RUN = re.compile(r"(.)\1{2,}")
+_SUFFIXES = {"'ll": "will", "'re": "are", "'ve": "have", "'d": "would", "'m": "am"}
+_BEFORE_NOT = {"do": "dont", "does": "doesnt", "did": "didnt", "have": "havent", "has": "hasnt", "had": "hadnt",
+               "is": "isnt", "are": "arent", "was": "wasnt", "were": "werent", "could": "couldnt",
+               "would": "wouldnt", "should": "shouldnt", "will": "wont", "can": "cannot"}
+_CANNOT = {"cant": "cannot", "carnt": "cannot", "cnt": "cannot", "canot": "cannot", "cannt": "cannot"}
+_SHORTEST_REPAIR = 5
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The content words of a text with, for each word, what stood just before it and where it came from."""
+
+    words: tuple[str, ...]
+    starts: tuple[int, ...]
+    ends: tuple[int, ...]
+    breaks: tuple[int, ...]      # strongest punctuation before word i; one extra entry for the end
+    owners: tuple[str | None, ...]  # "my" or "his/her" just before word i
+    verbs: tuple[bool, ...]      # a dropped "is/are/was" stood just before word i
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+@dataclass(frozen=True)
+class Language:
+    """Small word lists from ``data/safety/common.yml`` that the normaliser works with."""
+
+    fillers: frozenset[str]
+    be_verbs: frozenset[str]
+    own: frozenset[str]
+    others: frozenset[str]
+    shorthand: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Speller:
+    """Edit-distance-1 repair towards ``targets`` for words that are neither English nor ours."""
+
+    known: frozenset[str]
+    deletes: Mapping[str, tuple[str, ...]]
+
+    def repair(self, word: str) -> str:
+        """Return the one best repair of an unknown word, or the word itself."""
+        if word in self.known:
+            return word
+        short = _LONG_RUN.sub(r"\1\1", word)
+        if short != word:
+            for form in (short, _LONG_RUN.sub(r"\1", word)):
+                if form in self.known:
+                    return form
+            word = short
+        if len(word) < _SHORTEST_REPAIR or not word.isalpha() or len(word) > 24:
+            return word
+        found = set(self.deletes.get(word, ()))
+        for shorter in _shortened(word):
+            found.update(self.deletes.get(shorter, ()))
+        close = sorted((form[0] != word[0], abs(len(form) - len(word)), form)
+                       for form in found if _one_edit_apart(word, form))
+        return close[0][2] if close else word
+
+
+def make_speller(targets: Iterable[str], english: frozenset[str]) -> Speller:
+    """Build the repair index. ``targets`` are the words a repair may lead to."""
+    wanted = {word for word in targets if word.isalpha()}
+    index: dict[str, set[str]] = {}
+    for word in wanted:
+        if len(word) >= _SHORTEST_REPAIR:
+            for form in (word, *_shortened(word)):
+                index.setdefault(form, set()).add(word)
+    return Speller(known=english | wanted, deletes={form: tuple(sorted(words)) for form, words in index.items()})
+
+
+@lru_cache(maxsize=1)
+def english_words() -> frozenset[str]:
+    """The 82,765 words of SymSpell's frequency dictionary, found without importing the package."""
+    spec = find_spec("symspellpy")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("symspellpy is not installed: the spelling repair needs its word list")
+    path = Path(spec.submodule_search_locations[0]) / "frequency_dictionary_en_82_765.txt"
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return frozenset(line.split(" ", 1)[0].replace("'", "") for line in lines if line)
+
+
+def tokenise(text: str, language: Language, speller: Speller | None = None) -> Tokens:
+    """Split a text into content words. Never raises on any string; offsets point into ``text`` itself."""
+    folded, offsets = _fold(text)
+    pieces = _pieces(folded, language)
+    words: list[str] = []
+    starts: list[int] = []
+    ends: list[int] = []
+    breaks: list[int] = []
+    owners: list[str | None] = []
+    verbs: list[bool] = []
+    gap, owner, verb = NONE, None, False
+    for word, start, end, kind in pieces:
+        if kind:
+            gap = max(gap, kind)
+            continue
+        if speller is not None:
+            word = speller.repair(word)
+        if word in language.fillers:
+            owner = SELF if word in language.own else OTHER if word in language.others else owner
+            verb = verb or word in language.be_verbs
+            continue
+        words.append(word)
+        starts.append(offsets[start] if offsets else start)
+        ends.append(offsets[end - 1] + 1 if offsets else end)
+        breaks.append(gap)
+        owners.append(owner)
+        verbs.append(verb)
+        gap, owner, verb = NONE, None, False
+    breaks.append(gap)
+    return Tokens(tuple(words), tuple(starts), tuple(ends), tuple(breaks), tuple(owners), tuple(verbs))
+
+
+def plain_words(text: str, language: Language) -> tuple[str, ...]:
+    """The content words of a phrase from our own data (no spelling repair)."""
+    return tokenise(text, language).words
+
+
+def _fold(text: str) -> tuple[str, Sequence[int]]:
+    """Lower-case and simplify character by character; the list maps each new character to its old place."""
+    if text.isascii():
+        return text.lower(), ()
+    characters: list[str] = []
+    offsets: list[int] = []
+    for place, character in enumerate(text):
+        for simple in _simple(character):
+            characters.append(simple)
+            offsets.append(place)
+    return "".join(characters), offsets
+
+
+@lru_cache(maxsize=4096)
+def _simple(character: str) -> str:
+    if character in _APOSTROPHES:
+        return "'"
+    if character.isascii():
+        return character.lower()
+    kept = [part for part in unicodedata.normalize("NFKD", character)
+            if unicodedata.category(part) not in ("Mn", "Cf")]
+    return "".join(kept).lower()
+
+
+def _pieces(folded: str, language: Language) -> list[tuple[str, int, int, int]]:
+    """Words and breaks as (word, start, end, kind of break): shorthand spelled out, "do not" joined."""
+    kinds = {"line": LINE, "question": QUESTION, "stop": STOP, "comma": COMMA}
+    pieces: list[tuple[str, int, int, int]] = []
+    for match in _PIECE.finditer(folded):
+        group = match.lastgroup or ""
+        start, end = match.span()
+        if group in kinds:
+            pieces.append(("", start, end, kinds[group]))
+        elif group != "ignored":
+            for word in ("and",) if group == "and" else _spelled_out(match.group(), language.shorthand):
+                _append(pieces, word, start, end)
+    return pieces
+
+
+def _append(pieces: list[tuple[str, int, int, int]], word: str, start: int, end: int) -> None:
+    if word == "not" and pieces and not pieces[-1][3] and pieces[-1][0] in _BEFORE_NOT:
+        auxiliary, earlier, _, _ = pieces[-1]
+        pieces[-1] = (_BEFORE_NOT[auxiliary], earlier, end, NONE)
+    else:
+        pieces.append((word, start, end, NONE))
+
+
+def _spelled_out(word: str, shorthand: Mapping[str, str]) -> tuple[str, ...]:
+    tail: tuple[str, ...] = ()
+    if "'" in word:
+        for suffix, spelled in _SUFFIXES.items():
+            if word.endswith(suffix):
+                word, tail = word[: -len(suffix)], (spelled,)
+                break
+        else:
+            if word.endswith("'s"):
+                word = word[:-2]
+        word = word.replace("'", "")
+    word = _CANNOT.get(word, word)
+    return (*shorthand.get(word, word).split(), *tail)
+
+
+def _shortened(word: str) -> list[str]:
+    return [word[:place] + word[place + 1:] for place in range(len(word))]
+
+
+def _one_edit_apart(first: str, second: str) -> bool:
+    """True for one insertion, deletion, substitution or swap of neighbours."""
+    if abs(len(first) - len(second)) > 1:
+        return False
+    start = 0
+    while start < min(len(first), len(second)) and first[start] == second[start]:
+        start += 1
+    one, two = first[start:], second[start:]
+    if len(one) == len(two):
+        return one[1:] == two[1:] or (one[:2] == two[:2][::-1] and one[2:] == two[2:])
+    return one[1:] == two or one == two[1:]

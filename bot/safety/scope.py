@@ -1,0 +1,233 @@
+"""Who, when and whether: is a find about this person now, or negated, past, someone else's, a what-if, an idiom?
+
+The rules are clinical 3.3 and 3.4 in small: negation reaches four content words, runs along a list, and ends at
+"but", "now", "have", "except". The word lists are in ``data/safety/common.yml``; this file only knows their roles.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+from bot.safety.matching import Found, Hit, Span
+from bot.safety.normalise import COMMA, LINE, OTHER, QUESTION, SELF, STOP, Tokens
+
+NOW, NEGATED, PAST, KNOWN = "now", "negated", "past", "known"
+OTHER_NOW, OTHER_PAST = "other_now", "other_person_past"
+HYPOTHETICAL, QUESTION_SCOPE, IDIOM = "hypothetical", "question", "idiom"
+SCOPES = (NOW, OTHER_NOW, KNOWN, PAST, OTHER_PAST, HYPOTHETICAL, QUESTION_SCOPE, NEGATED, IDIOM)
+
+# Families of cue words; data/safety/common.yml must define every one of them.
+CUES = (
+    "cue_negation", "cue_negation_near", "cue_not_negation", "cue_negation_after", "cue_bare_no", "cue_joiner", "cue_end", "cue_have",
+    "cue_clause", "cue_past", "cue_known", "cue_recent", "cue_hypothetical", "cue_if", "cue_become", "cue_general",
+    "cue_modal", "cue_kin", "cue_he_she", "cue_i", "cue_it", "cue_says", "cue_had", "cue_has", "cue_died",
+    "cue_family_history", "cue_self_negated", "cue_present", "cue_finite",
+)
+_NEGATION_REACH = 4
+_NEAR_REACH = 2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
+_PAST_BEFORE, _PAST_AFTER = 8, 6
+_KNOWN_REACH = 6
+_HYPOTHETICAL_REACH = 6
+_QUESTION_REACH = 12
+_SUBJECT_REACH = 40
+
+
+class ScopeReader:
+    """Answers the scope of hits in one text. Cheap to make; cues are looked up once."""
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+        self._tokens: Tokens = found.tokens
+        self._at = {cue: _positions(found.of(cue)) for cue in CUES}
+        excluded = {place for span in found.of("cue_not_negation") for place in range(*span)}
+        self._ends = {span[1] - 1 for span in found.of("cue_negation")} - excluded
+        self._near_ends = {span[1] - 1 for span in found.of("cue_negation_near")} - excluded
+        self._people = (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
+
+    def scope(self, hit: Hit, idioms: Iterable[str] = (), ignore_person: bool = False) -> str:
+        """The scope of one hit. ``idioms`` are families whose places mean something else altogether."""
+        span = hit.span
+        if any(start < span[1] and span[0] < end for family in idioms for start, end in self._found.of(family)):
+            return IDIOM
+        if self._negated(hit):
+            return NEGATED
+        if self._hypothetical(span):
+            return HYPOTHETICAL
+        if self._general_question(span):
+            return QUESTION_SCOPE
+        if not ignore_person and self._about_other(span):
+            return OTHER_PAST if self._other_past(span) else OTHER_NOW
+        if self._past(span):
+            return PAST
+        return KNOWN if self._known(span) else NOW
+
+    # -- negation ---------------------------------------------------------------------------------------------------
+
+    def _negated(self, hit: Hit) -> bool:
+        start, end = hit.span
+        inside = {place for part in hit.parts for place in range(*part)}
+        outside = [place for place in range(start, end) if place not in inside]
+        if any(place in self._ends or place in self._near_ends for place in outside):
+            return True
+        return self._negated_after(end) or (start not in self._at["cue_self_negated"] and self._negated_before(start))
+
+    def _negated_before(self, start: int) -> bool:
+        tokens, budget, crossed = self._tokens, _NEGATION_REACH, False
+        place = start - 1
+        while place >= 0 and budget > 0:
+            if tokens.breaks[place + 1] >= LINE:
+                return False
+            if tokens.breaks[place + 1] == COMMA:
+                crossed, budget = True, _NEGATION_REACH
+            if crossed and (tokens.verbs[place + 1] or start in self._at["cue_finite"]):
+                return False
+            if place in self._ends or (place in self._near_ends and start - place <= _NEAR_REACH):
+                return True
+            if place in self._at["cue_have"] or place in self._at["cue_end"] or place in self._at["cue_i"] \
+                    or place in self._at["cue_he_she"]:
+                return False
+            if place in self._at["cue_joiner"]:
+                crossed, budget = True, _NEGATION_REACH + 1
+            budget -= 1
+            place -= 1
+        return False
+
+    def _negated_after(self, end: int) -> bool:
+        tokens = self._tokens
+        for place in range(end, min(end + 3, len(tokens))):
+            if tokens.breaks[place] in (LINE, STOP) or place in self._at["cue_clause"]:
+                return False
+            if tokens.breaks[place] == QUESTION and place > end:
+                return False
+            if place in self._at["cue_bare_no"]:
+                return place == end and tokens.breaks[place + 1] > 0
+            if place in self._at["cue_negation_after"] and tokens.breaks[place] == 0:
+                return True
+        return False
+
+    # -- hypothetical and general questions -------------------------------------------------------------------------
+
+    def _hypothetical(self, span: Span) -> bool:
+        start = span[0]
+        for place in range(start - 1, max(-1, start - 1 - _HYPOTHETICAL_REACH), -1):
+            if self._tokens.breaks[place + 1] > 0 or place in self._at["cue_end"]:
+                return False
+            between = self._subjects(place + 1, start)
+            if place in self._at["cue_hypothetical"]:
+                return between == 0 and self._tokens.owners[start] != SELF
+            if place in self._at["cue_if"]:
+                own = int(self._tokens.owners[start] is not None)
+                return between + own <= 1
+            own_now = SELF in self._tokens.owners[start:span[1]] or self._recent_near(span)
+            if place in self._at["cue_become"] and between == 0 and not own_now:
+                return any(where in self._at["cue_modal"] for where in range(max(0, place - 8), place))
+        return False
+
+    def _general_question(self, span: Span) -> bool:
+        start, end = span
+        if any(owner == SELF for owner in self._tokens.owners[start:end]):
+            return False
+        for place in range(start - 1, max(-1, start - 1 - _QUESTION_REACH), -1):
+            if self._tokens.breaks[place + 1] > 0 or place in self._at["cue_end"]:
+                return False
+            if place in self._at["cue_i"] or self._tokens.owners[place] == SELF:
+                return False
+            if place in self._at["cue_general"]:
+                return True
+        return False
+
+    def _subjects(self, first: int, last: int) -> int:
+        return sum(1 for place in range(first, last)
+                   if place in self._at["cue_i"] or place in self._at["cue_it"] or place in self._at["cue_he_she"]
+                   or self._tokens.owners[place] is not None)
+
+    # -- somebody else ----------------------------------------------------------------------------------------------
+
+    def _about_other(self, span: Span) -> bool:
+        start, end = span
+        owners = self._tokens.owners[start:end]
+        if SELF in owners:
+            return False
+        if OTHER in owners or any(place in self._people for place in range(start, end)):
+            return True
+        for place in range(start - 1, max(-1, start - 1 - _SUBJECT_REACH), -1):
+            if place in self._people:
+                if not self._only_says(place, start):
+                    return True
+            elif place in self._at["cue_i"] or self._tokens.owners[place] == SELF:
+                return False
+        return self._after_family_history(start)
+
+    def _only_says(self, person: int, start: int) -> bool:
+        """ "My husband says ..." names a speaker, not the one who is ill."""
+        return any(place in self._at["cue_says"] for place in range(person + 1, min(person + 4, start)))
+
+    def _after_family_history(self, start: int) -> bool:
+        return any(place in self._at["cue_family_history"] for place in range(max(0, start - 6), start))
+
+    def _other_past(self, span: Span) -> bool:
+        first, last = self._sentence(span)
+        places = range(first, last)
+        if self._after_family_history(span[0]) or any(place in self._at["cue_family_history"] for place in places):
+            return True
+        if not any(place in self._people for place in places):
+            return False
+        if any(place in self._at["cue_recent"] for place in places):
+            return False
+        if any(place in self._at["cue_past"] or place in self._at["cue_died"] for place in places):
+            return True
+        before = range(max(first, span[0] - 4), span[0])
+        return any(place in self._at["cue_had"] and place - 1 not in self._at["cue_has"] for place in before)
+
+    # -- past and long known ----------------------------------------------------------------------------------------
+
+    def _past(self, span: Span) -> bool:
+        if span[0] in self._at["cue_present"]:
+            return False  # "I can't ..." is the present tense: a year named nearby belongs to something else
+        for start, end in self._found.of("cue_past"):
+            if end <= span[0] and span[0] - end <= _PAST_BEFORE:
+                if self._reaches(end, span[0], whole_clause=self._opens_clause(start)) and not self._recent_near(span):
+                    return True
+            elif start >= span[1] and start - span[1] <= _PAST_AFTER:
+                if self._reaches(span[1], start, False) and not self._recent_near((span[0], end)):
+                    return True
+        return False
+
+    def _known(self, span: Span) -> bool:
+        for start, end in self._found.of("cue_known"):
+            before = end <= span[0] and span[0] - end <= _KNOWN_REACH and self._reaches(end, span[0], False)
+            after = start >= span[1] and start - span[1] <= _KNOWN_REACH and self._reaches(span[1], start, False)
+            if (before or after) and not self._recent_near(span):
+                return True
+        return False
+
+    def _reaches(self, first: int, last: int, whole_clause: bool) -> bool:
+        """No clause ends between two places; a cue that opens its clause also reaches over commas and "and"."""
+        for place in range(first, last + 1):
+            kind = self._tokens.breaks[place]
+            if kind >= LINE or (kind == COMMA and not whole_clause):
+                return False
+            if place < last and place in self._at["cue_clause"]:
+                return False
+            if place < last and not whole_clause and place in self._at["cue_joiner"]:
+                return False
+        return True
+
+    def _opens_clause(self, start: int) -> bool:
+        return start == 0 or self._tokens.breaks[start] > 0
+
+    def _recent_near(self, span: Span) -> bool:
+        first, last = self._sentence(span)
+        return any(place in self._at["cue_recent"] for place in range(max(first, span[0] - 6), min(last, span[1] + 7)))
+
+    def _sentence(self, span: Span) -> Span:
+        first, last = span
+        while first > 0 and self._tokens.breaks[first] < LINE:
+            first -= 1
+        while last < len(self._tokens) and self._tokens.breaks[last] < LINE:
+            last += 1
+        return first, last
+
+
+def _positions(spans: Iterable[Span]) -> frozenset[int]:
+    return frozenset(place for span in spans for place in range(*span))

@@ -1,0 +1,125 @@
+"""Safety wording from the data, with the clinic's numbers put in, and the reading of a plain Yes or No."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Mapping
+
+from bot.safety.rules import RuleSet, load_rules
+from bot.safety.scope import OTHER_NOW
+
+if TYPE_CHECKING:
+    from bot.safety.screening import Finding
+
+_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_WORD = re.compile(r"[a-z0-9]+")
+_DOUBT = re.compile(r"\?|\.\.|…|[\"“”]")
+
+
+@dataclass(frozen=True)
+class SafetyWords:
+    """What is shown for one tier. ``numbers_used`` names the placeholders filled, in order of use."""
+
+    id: str
+    bubbles: tuple[str, ...]
+    numbers_used: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SafetyQuestion:
+    """One clarifying question; ``lead`` comes first and has the number to call."""
+
+    id: str
+    lead: str
+    question: str
+    numbers_used: tuple[str, ...]
+
+
+def words_for(
+    finding: Finding | str, tier: str, numbers: Mapping[str, str], helper: bool = False, rules: RuleSet | None = None
+) -> SafetyWords:
+    """The wording for a category at a tier. A finding about somebody else gets the helper's wording.
+
+    Raises KeyError for an unknown category or tier and ValueError for a number that ``numbers`` lacks.
+    """
+    rules = rules or load_rules()
+    category = rules.category(finding if isinstance(finding, str) else finding.category)
+    for_helper = helper or (not isinstance(finding, str) and finding.scope == OTHER_NOW)
+    source, wording = category.id, category.words.get(tier)
+    if wording is None:  # raised by a rule that holds for every category: the shared wording of that tier
+        source, wording = "common", rules.policy.words[tier]
+    raw = wording.helper if for_helper else wording.bubbles
+    return SafetyWords(
+        id=f"safety/{source}.{tier}.v{wording.version}" + (".helper" if for_helper else ""),
+        bubbles=tuple(_filled(one, numbers) for one in raw),
+        numbers_used=_used(*raw),
+    )
+
+
+def question_for(category: str, numbers: Mapping[str, str], rules: RuleSet | None = None) -> SafetyQuestion:
+    """The clarifying question of a category. Raises KeyError for an unknown category, ValueError for a missing number."""
+    rules = rules or load_rules()
+    found = rules.category(category)
+    lead = rules.policy.leads[found.lead]
+    return SafetyQuestion(
+        id=f"safety/{found.id}.ask.v{found.question.version}",
+        lead=_filled(lead, numbers),
+        question=_filled(found.question.text, numbers),
+        numbers_used=_used(lead, found.question.text),
+    )
+
+
+def question_buttons(rules: RuleSet | None = None) -> tuple[Mapping[str, str], ...]:
+    """The buttons under every clarifying question, as {id, title}, in order."""
+    return (rules or load_rules()).policy.buttons
+
+
+def is_plain_no(text: str, rules: RuleSet | None = None) -> bool:
+    """True only for a message that is nothing but a No. Anything doubtful is False, and False counts as a yes."""
+    answers = (rules or load_rules()).answers
+    return _only(text, answers.no, answers.around)
+
+
+def is_plain_yes(text: str, rules: RuleSet | None = None) -> bool:
+    """True only for a message that is nothing but a Yes."""
+    answers = (rules or load_rules()).answers
+    return _only(text, answers.yes, answers.around)
+
+
+def _only(text: str, wanted: frozenset[tuple[str, ...]], around: frozenset[tuple[str, ...]]) -> bool:
+    """The words split completely into wanted phrases and politeness, with at least one wanted phrase."""
+    if len(text) > 120 or _DOUBT.search(text):
+        return False
+    plain = text.lower().replace("’", "'").replace("'", "")
+    if any(unicodedata.category(one)[0] not in "LNPZ" and not one.isspace() for one in plain):
+        return False
+    if any(one.isalnum() and not one.isascii() for one in plain):
+        return False
+    words = tuple(_WORD.findall(plain))
+    # states[i]: None if words[:i] cannot be split, else whether a wanted phrase has been among them
+    states: list[bool | None] = [False] + [None] * len(words)
+    for start in range(len(words)):
+        if states[start] is None:
+            continue
+        for units, counts in ((wanted, True), (around, False)):
+            for unit in units:
+                if words[start:start + len(unit)] == unit:
+                    end = start + len(unit)
+                    states[end] = bool(states[end]) or bool(states[start]) or counts
+    return bool(words) and bool(states[-1])
+
+
+def _filled(text: str, numbers: Mapping[str, str]) -> str:
+    def number(match: re.Match[str]) -> str:
+        name = match.group(1)
+        if name not in numbers:
+            raise ValueError(f"the clinic's numbers lack {name!r}")
+        return numbers[name]
+
+    return _PLACEHOLDER.sub(number, text)
+
+
+def _used(*texts: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for text in texts for name in _PLACEHOLDER.findall(text)))

@@ -1,0 +1,15 @@
+"""What is kept: conversations, their events, handoffs, the outbox, clinicians, audit, gaps.
+
+- ``session``        the database handle, transactions, the clock, migrations from code
+- ``models``         the tables
+- ``conversations``  conversations, their tokens, state, open question, hold, offered buttons
+- ``events``         the numbered event log of a conversation: the truth for what was said
+- ``handoffs``       reading handoffs, for the inbox
+- ``outbox``         notices that are due, leased, sent or dead; heartbeats
+- ``clinicians``     the people who answer, and their sign-in sessions
+- ``audit``          who did what, append only
+- ``gaps``           what the assistant could not answer (never the patient's words)
+
+Query functions take a ``Session``; the caller decides where a transaction begins and ends
+(``with db.begin() as session:``). Nothing here imports any other package of ours.
+"""

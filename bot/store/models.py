@@ -1,0 +1,296 @@
+"""The tables. Times are UTC; words and documents are made storable before they reach the driver."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
+
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+# Fixed names, so that a later migration can name what it alters on every database.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+# SQLAlchemy 1.4 has no types of its own: to the type checker a column is anything.
+Base: Any = registry(metadata=metadata).generate_base()
+
+
+def storable_text(text: str) -> str:
+    """`text` with the characters that a database refuses (NUL, lone surrogates) replaced.
+
+    A message that holds one of them must still be kept: it may be the one with the red flag.
+    """
+    if text.isascii() and "\0" not in text:
+        return text
+    return "".join(_REPLACEMENT if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
+
+
+def storable(value: Any) -> Any:
+    """`value`, a JSON-able document, with `storable_text` applied throughout and no NaN or infinity."""
+    if isinstance(value, str):
+        return storable_text(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {storable_text(str(key)): storable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [storable(item) for item in value]
+    return value
+
+
+class Words(TypeDecorator):
+    """Text of any length."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else storable_text(value)
+
+
+class Document(TypeDecorator):
+    """A JSON document; None is SQL NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return storable(value)
+
+
+class UtcTime(TypeDecorator):
+    """An aware time, kept in UTC: ``timestamptz`` on PostgreSQL, naive UTC on SQLite (which has no zones)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        utc = value.astimezone(timezone.utc)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+class Clinician(Base):
+    """A person of a clinic who may open its inbox. The e-mail address is kept in lower case."""
+
+    __tablename__ = "clinician"
+
+    id = Column(Words, primary_key=True)
+    clinic = Column(Words, nullable=False, index=True)
+    email = Column(Words, nullable=False, unique=True)
+    name = Column(Words, nullable=False)
+    role = Column(Words, nullable=False)
+    password_hash = Column(Words, nullable=False)
+    created_at = Column(UtcTime, nullable=False)
+    disabled_at = Column(UtcTime)
+
+
+class ClinicianSession(Base):
+    """A clinician's sign-in. Only the token's SHA-256 is kept."""
+
+    __tablename__ = "clinician_session"
+
+    token_hash = Column(Words, primary_key=True)
+    clinician_id = Column(ForeignKey("clinician.id", ondelete="CASCADE"), nullable=False, index=True)
+    csrf = Column(Words, nullable=False)
+    created_at = Column(UtcTime, nullable=False)
+    expires_at = Column(UtcTime, nullable=False)
+    revoked_at = Column(UtcTime)
+
+
+class Conversation(Base):
+    """One patient's conversation and who answers it (`state`: bot, waiting, human, closed)."""
+
+    __tablename__ = "conversation"
+
+    id = Column(Words, primary_key=True)
+    clinic = Column(Words, nullable=False)
+    locale = Column(Words, nullable=False)
+    state = Column(Words, nullable=False)
+    holder = Column(ForeignKey("clinician.id"), index=True)
+    pending = Column(Document)
+    hold = Column(Document)
+    consent_version = Column(Words)
+    consented_at = Column(UtcTime)
+    last_seq = Column(Integer, nullable=False)
+    created_at = Column(UtcTime, nullable=False)
+    updated_at = Column(UtcTime, nullable=False)
+
+    __table_args__ = (Index(None, "clinic", "updated_at"),)
+
+
+class PatientSession(Base):
+    """A patient's token for one conversation. Only the token's SHA-256 is kept."""
+
+    __tablename__ = "session"
+
+    token_hash = Column(Words, primary_key=True)
+    conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False, index=True)
+    expires_at = Column(UtcTime, nullable=False)
+    revoked_at = Column(UtcTime)
+
+
+class Event(Base):
+    """One numbered event of a conversation. Never changed after it is written."""
+
+    __tablename__ = "event"
+
+    conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
+    seq = Column(Integer, primary_key=True, autoincrement=False)
+    type = Column(Words, nullable=False)
+    author = Column(Words, nullable=False)
+    at = Column(UtcTime, nullable=False)
+    body = Column(Document, nullable=False)
+    client_id = Column(Words)
+
+    __table_args__ = (UniqueConstraint("conversation_id", "client_id"),)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The event as the patient API sends it."""
+        shown: dict[str, Any] = {
+            "seq": self.seq,
+            "type": self.type,
+            "at": self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "author": self.author,
+            "body": self.body,
+        }
+        if self.client_id is not None:
+            shown["client_id"] = self.client_id
+        return shown
+
+
+class Offer(Base):
+    """A payload that a button has offered in this conversation: no other payload is accepted."""
+
+    __tablename__ = "offer"
+
+    conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
+    payload = Column(Words, primary_key=True)
+
+
+class Handoff(Base):
+    """One message passed to the clinic's people (`status`: waiting, claimed, returned, closed)."""
+
+    __tablename__ = "handoff"
+
+    id = Column(Words, primary_key=True)
+    conversation_id = Column(ForeignKey("conversation.id"), nullable=False)
+    message_key = Column(Words, nullable=False)
+    clinic = Column(Words, nullable=False)
+    tier = Column(Words, nullable=False)
+    category = Column(Words)
+    rule = Column(Words)
+    words = Column(Words, nullable=False)
+    about = Column(Document, nullable=False)
+    message_shown = Column(Words, nullable=False)
+    numbers_shown = Column(Document, nullable=False)
+    status = Column(Words, nullable=False)
+    created_at = Column(UtcTime, nullable=False)
+    claimed_by = Column(ForeignKey("clinician.id"))
+    claimed_at = Column(UtcTime)
+    seen_at = Column(UtcTime)
+    closed_at = Column(UtcTime)
+    outcome = Column(Words)
+    version = Column(Integer, nullable=False)
+
+    __table_args__ = (
+        UniqueConstraint("conversation_id", "message_key"),
+        Index(None, "clinic", "status", "tier", "created_at"),
+    )
+
+
+class Outbox(Base):
+    """One notice to send over one channel. Sent, dead, or still due."""
+
+    __tablename__ = "outbox"
+
+    id = Column(Words, primary_key=True)
+    handoff_id = Column(ForeignKey("handoff.id"), nullable=False, index=True)
+    channel = Column(Words, nullable=False)
+    message_id = Column(Words, nullable=False, unique=True)
+    due_at = Column(UtcTime, nullable=False)
+    attempts = Column(Integer, nullable=False)
+    leased_until = Column(UtcTime)
+    lease_owner = Column(Words)
+    sent_at = Column(UtcTime)
+    dead_at = Column(UtcTime)
+    last_error = Column(Words)
+
+    # Only what is still due: looking for work must not read the history of all that was ever sent.
+    __table_args__ = (
+        Index(
+            "ix_outbox_unsent",
+            "channel",
+            "due_at",
+            sqlite_where=text("sent_at IS NULL AND dead_at IS NULL"),
+            postgresql_where=text("sent_at IS NULL AND dead_at IS NULL"),
+        ),
+    )
+
+
+class Audit(Base):
+    """Who did what to what, and when. Append only."""
+
+    __tablename__ = "audit"
+
+    id = Column(Integer, primary_key=True)
+    at = Column(UtcTime, nullable=False)
+    clinic = Column(Words, nullable=False)
+    actor = Column(Words, nullable=False)
+    act = Column(Words, nullable=False)
+    subject = Column(Words, nullable=False)
+    details = Column(Document, nullable=False)
+
+    __table_args__ = (Index(None, "clinic", "at"), Index(None, "subject"))
+
+
+class Gap(Base):
+    """A question without a sure answer: its class and the answers that came nearest, never its words."""
+
+    __tablename__ = "gap"
+
+    id = Column(Integer, primary_key=True)
+    at = Column(UtcTime, nullable=False)
+    clinic = Column(Words, nullable=False)
+    kind = Column(Words, nullable=False)
+    nearest = Column(Document)
+
+    __table_args__ = (Index(None, "clinic", "at"),)
+
+
+class Heartbeat(Base):
+    """When a background part was last seen at work."""
+
+    __tablename__ = "heartbeat"
+
+    name = Column(Words, primary_key=True)
+    at = Column(UtcTime, nullable=False)

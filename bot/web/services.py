@@ -1,0 +1,79 @@
+"""What request handlers share. Made once by the app factory; nothing here is global."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Callable, Coroutine, TypeVar
+from zoneinfo import ZoneInfo
+
+import anyio.to_thread
+import structlog
+
+from bot.content import Clinic, Wording
+from bot.settings import Settings
+from bot.store.session import Database
+from bot.web.assistant import Assistant
+from bot.web.limits import Limits
+from bot.web.stream import NEW, Hub, conversation_topic, inbox_topic
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+@dataclass
+class Services:
+    """`read_message` turns a text into its packed reading (repaired texts and vectors) for Rasa."""
+
+    settings: Settings
+    db: Database
+    clinics: dict[str, Clinic]
+    wording: Wording
+    assistant: Assistant
+    read_message: Callable[[str], dict[str, Any]]
+    limits: Limits
+    hub: Hub = field(default_factory=Hub)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _turns: set[asyncio.Task[None]] = field(default_factory=set)
+    _order: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def clinic(self, clinic_id: str) -> Clinic:
+        return self.clinics.get(clinic_id) or self.clinics[self.settings.default_clinic]
+
+    def news(self, conversation_id: str, clinic: str | None = None) -> None:
+        """Wake whoever watches this conversation, and the clinic's inbox."""
+        self.hub.wake(conversation_topic(conversation_id), NEW)
+        if clinic is not None:
+            self.hub.wake(inbox_topic(clinic), NEW)
+
+    def shown(self, clinic: Clinic, at: datetime) -> str:
+        """A time as the clinic's patients read it: 10:32, or with the date where it was another day."""
+        zone = ZoneInfo(clinic.about.get("time_zone", "UTC"))
+        local, now = at.astimezone(zone), self.db.clock().astimezone(zone)
+        return local.strftime("%H:%M" if local.date() == now.date() else "%d %B, %H:%M")
+
+    def in_order(self, conversation_id: str, turn: Coroutine[Any, Any, None]) -> None:
+        """Run a turn after the earlier turns of the same conversation, in the background."""
+
+        async def run() -> None:
+            async with self._order[conversation_id]:
+                try:
+                    await turn
+                except Exception as error:  # a turn must never end in silence in the log
+                    log.error("turn_failed", cause=type(error).__name__, exc_info=not self.settings.production)
+
+        task = asyncio.create_task(run())
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    async def finish_turns(self, seconds: float) -> None:
+        """Wait for the turns under way, for at most so many seconds."""
+        if self._turns:
+            await asyncio.wait(tuple(self._turns), timeout=seconds)
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Run database work without holding up everybody else."""
+    return await anyio.to_thread.run_sync(lambda: function(*args))

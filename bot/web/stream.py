@@ -1,0 +1,53 @@
+"""Fan-out of what is new, in this process. Stored events are read from the event log; only wake-ups pass through here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+NEW: dict[str, Any] = {"new": True}
+
+
+class Hub:
+    """Topics with their listeners. A listener is a queue of wake-ups and of things that are not stored."""
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, set[asyncio.Queue[dict[str, Any]]]] = defaultdict(set)
+
+    @contextmanager
+    def listen(self, topic: str) -> Iterator[asyncio.Queue[dict[str, Any]]]:
+        """A queue that hears the topic for as long as the block lasts."""
+        queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue(maxsize=100)
+        self._listeners[topic].add(queue)
+        try:
+            yield queue
+        finally:
+            self._listeners[topic].discard(queue)
+            if not self._listeners[topic]:
+                self._listeners.pop(topic, None)
+
+    def wake(self, topic: str, item: dict[str, Any] = NEW) -> None:
+        """Tell every listener. A listener that does not keep up loses wake-ups, never events: they are in the log."""
+        for queue in tuple(self._listeners.get(topic, ())):
+            if not queue.full():
+                queue.put_nowait(item)
+
+
+def conversation_topic(conversation_id: str) -> str:
+    return f"conversation:{conversation_id}"
+
+
+def inbox_topic(clinic: str) -> str:
+    return f"inbox:{clinic}"
+
+
+def frame(data: Any, *, event: str = "", id: int | None = None) -> str:
+    """One Server-Sent Events frame."""
+    head = (f"id: {id}\n" if id is not None else "") + (f"event: {event}\n" if event else "")
+    return f"{head}data: {json.dumps(data, ensure_ascii=False)}\n\n"
+
+
+HEARTBEAT = ": still here\n\n"

@@ -1,0 +1,71 @@
+// @ts-check
+/** Parts of the page around the transcript: its size, the "Urgent help" panel and the line that says what goes on. */
+
+import { h } from "./dom.js";
+
+/**
+ * Keep the page inside the part of the screen that is really visible. iOS does not shrink the layout viewport
+ * when the keyboard opens, so its height is copied into CSS variables; a pinch zoom is left alone.
+ * @param {() => void} changed called after each change of size
+ */
+export function fitViewport(changed) {
+  const view = window.visualViewport;
+  if (!view) return;
+  const fit = () => {
+    if (Math.abs(view.scale - 1) > 0.01) return;
+    const style = document.documentElement.style;
+    style.setProperty("--view-height", `${view.height}px`);
+    style.setProperty("--view-top", `${view.offsetTop}px`);
+    changed();
+  };
+  view.addEventListener("resize", fit);
+  view.addEventListener("scroll", fit);
+  fit();
+}
+
+/**
+ * "Urgent help" opens without this code; Escape, a tap outside and moving on close it again.
+ * @param {HTMLDetailsElement} details
+ */
+export function urgentHelp(details) {
+  const summary = details.querySelector("summary");
+  const close = () => (details.open = false);
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !details.open) return;
+    close();
+    summary?.focus();
+  });
+  document.addEventListener("pointerdown", (event) => {
+    if (!details.contains(/** @type {Node} */ (event.target))) close();
+  });
+  details.addEventListener("focusout", (event) => {
+    const next = /** @type {Node | null} */ (event.relatedTarget);
+    if (next && !details.contains(next)) close();
+  });
+}
+
+/** The line above the input: connecting, no link, or writing. Empty when there is nothing to say. */
+export class Activity {
+  /**
+   * @param {HTMLElement} line
+   * @param {(key: string) => string} t
+   */
+  constructor(line, t) {
+    this.line = line;
+    this.t = t;
+    this.state = { loading: true, linked: true, writing: false };
+  }
+
+  /** @param {Partial<Activity["state"]>} change */
+  show(change = {}) {
+    Object.assign(this.state, change);
+    const { loading, linked, writing } = this.state;
+    const lost = navigator.onLine ? "reconnecting" : "offline";
+    const key = loading ? "connecting" : !linked ? lost : writing ? "typing" : "";
+    if (this.line.dataset.key === key) return;
+    this.line.dataset.key = key;
+    this.line.replaceChildren();
+    if (!key) return;
+    this.line.append(h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), this.t(key));
+  }
+}

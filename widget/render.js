@@ -1,0 +1,222 @@
+// @ts-check
+/** One event as an article: every kind of body, and the fallback text for kinds this page does not know. */
+
+import { h, icon } from "./dom.js";
+
+/** @typedef {import("./transport.js").Body} Body */
+/** @typedef {import("./transport.js").Call} Call */
+/** @typedef {import("./transport.js").Choice} Choice */
+/** @typedef {import("./transport.js").ChatEvent} ChatEvent */
+/**
+ * @typedef {{t: (key: string, values?: Record<string, string | number>) => string,
+ *   choose: (choice: Choice, group: HTMLElement, event: ChatEvent) => void}} Context
+ */
+
+let labels = 0;
+
+/**
+ * The safe subset inside one bubble: paragraphs, line breaks, "- " lists and **bold**. Never HTML.
+ * @param {string} text
+ * @returns {HTMLElement[]}
+ */
+export function richText(text) {
+  /** @type {HTMLElement[]} */
+  const blocks = [];
+  /** @type {HTMLElement | null} */
+  let open = null;
+  for (const line of String(text).split("\n")) {
+    const item = /^\s*[-•]\s+(.*)$/.exec(line);
+    if (!line.trim()) {
+      open = null;
+      continue;
+    }
+    const tag = item ? "UL" : "P";
+    if (open?.tagName !== tag) blocks.push((open = h(tag.toLowerCase())));
+    else if (!item) open.append(h("br"));
+    if (item) open.append(h("li", {}, ...inline(item[1])));
+    else open.append(...inline(line));
+  }
+  return blocks;
+}
+
+/**
+ * @param {string} text
+ * @returns {(Node | string)[]}
+ */
+function inline(text) {
+  return text.split(/\*\*([^*]+)\*\*/).map((part, index) => (index % 2 ? h("strong", {}, part) : part));
+}
+
+/**
+ * The same words for a screen reader, without marks of layout.
+ * @param {Body} body
+ * @returns {string}
+ */
+export function spoken(body) {
+  const text = body.fallback_text || bubblesOf(body).join("\n");
+  return text.replace(/\*\*([^*]+)\*\*/g, "$1").replace(/^\s*[-•]\s+/gm, "").trim();
+}
+
+/**
+ * @param {Body} body
+ * @returns {string[]}
+ */
+function bubblesOf(body) {
+  if (body.bubbles?.length) return body.bubbles.map(String);
+  return [body.lead, body.text].filter((part) => typeof part === "string" && part !== "").map(String);
+}
+
+/**
+ * @param {ChatEvent} event
+ * @param {Context["t"]} t
+ * @returns {string}
+ */
+export function authorName(event, t) {
+  const { body, author } = event;
+  if (author === "patient") return t("you_name");
+  if (author === "clinician" || body.kind === "clinician") {
+    const name = body.name || t("clinician_name");
+    return body.role ? t("clinician_label", { name, role: body.role }) : name;
+  }
+  return author === "system" ? t("system_name") : t("tutor_name");
+}
+
+/**
+ * Where a "call now" link goes: only the characters of a phone number are kept.
+ * @param {Call} call
+ * @returns {{href: string, number: string, key: string} | null}
+ */
+function callTarget(call) {
+  const number = String(call.tel ?? call.sms ?? "");
+  const digits = number.replace(/[^\d+*#]/g, "");
+  if (!digits) return null;
+  return { href: `${call.tel ? "tel" : "sms"}:${digits}`, number, key: call.tel ? "call_action" : "text_action" };
+}
+
+/**
+ * @param {Call[]} calls
+ * @param {Context["t"]} t
+ * @returns {HTMLElement | null}
+ */
+function callList(calls, t) {
+  const items = calls.flatMap((call) => {
+    const target = callTarget(call);
+    if (!target) return [];
+    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, String(call.label)));
+    if (!String(call.label).includes(target.number)) {
+      words.append(h("span", { class: "call-number" }, t(target.key, { number: target.number })));
+    }
+    return [h("li", {}, h("a", { class: "call", href: target.href }, icon("phone"), words))];
+  });
+  return items.length ? h("ul", { class: "calls" }, ...items) : null;
+}
+
+/**
+ * @param {Choice[]} buttons
+ * @param {ChatEvent} event
+ * @param {Context} context
+ * @returns {HTMLElement}
+ */
+function choiceGroup(buttons, event, context) {
+  const group = h("div", { class: "choices", role: "group", "aria-label": context.t("choices_label") });
+  for (const choice of buttons) {
+    const button = h("button", { type: "button", class: "choice" }, String(choice.title));
+    button.dataset.payload = String(choice.payload);
+    button.addEventListener("click", () => {
+      if (button.getAttribute("aria-disabled") !== "true") context.choose(choice, group, event);
+    });
+    group.append(button);
+  }
+  return group;
+}
+
+/**
+ * Close a group: its buttons stay readable and reachable, the chosen one carries a mark.
+ * @param {HTMLElement} group
+ * @param {string} chosen payload or title of the choice; empty closes without one
+ * @param {Context["t"]} t
+ */
+export function closeChoices(group, chosen, t) {
+  for (const button of /** @type {NodeListOf<HTMLElement>} */ (group.querySelectorAll(".choice"))) {
+    button.setAttribute("aria-disabled", "true");
+    const match = chosen !== "" && (button.dataset.payload === chosen || button.textContent === chosen);
+    if (!match || button.classList.contains("chosen")) continue;
+    button.classList.add("chosen");
+    button.prepend(icon("check"));
+    button.append(h("span", { class: "visually-hidden" }, ` (${t("chosen_mark")})`));
+  }
+}
+
+/**
+ * Open a group again, after its message was refused.
+ * @param {HTMLElement} group
+ */
+export function reopenChoices(group) {
+  for (const button of group.querySelectorAll(".choice")) {
+    button.removeAttribute("aria-disabled");
+    button.classList.remove("chosen");
+    button.querySelector(".icon")?.remove();
+    button.querySelector(".visually-hidden")?.remove();
+  }
+}
+
+/** Looks and labels by kind; a kind without a row is plain text. */
+const LOOKS = {
+  safety: { label: "safety_label", icon: "shield" },
+  question: { label: "question_label", icon: "shield" },
+  consent: { label: "consent_label", icon: "info" },
+  handoff: { label: "", icon: "clock" },
+  notice: { label: "", icon: "info" },
+};
+const KNOWN = ["text", "button", "answer", "clinician", ...Object.keys(LOOKS)];
+
+/**
+ * @param {ChatEvent} event
+ * @param {Context} context
+ * @returns {HTMLElement | null} null for events with nothing to show
+ */
+export function renderEvent(event, context) {
+  const { t } = context;
+  const body = event.body;
+  const known = KNOWN.includes(body.kind) && bubblesOf(body).length > 0;
+  const bubbles = known ? bubblesOf(body) : [String(body.fallback_text ?? "")].filter(Boolean);
+  if (!bubbles.length) return null;
+  const patient = event.author === "patient";
+  const id = `message-${++labels}`;
+  const article = h("article", { class: `message ${event.author} kind-${known ? body.kind : "text"}` });
+  article.setAttribute("aria-labelledby", id);
+  article.append(metaLine(id, event, t));
+
+  const look = known && !patient ? LOOKS[/** @type {keyof typeof LOOKS} */ (body.kind)] : undefined;
+  const box = look ? h("div", { class: "card" }) : article;
+  if (look) {
+    article.append(box);
+    const waiting = body.kind === "handoff" && body.state === "human" ? "person" : look.icon;
+    const title = look.label ? h("strong", { class: "card-title" }, t(look.label)) : null;
+    box.append(h("span", { class: "card-head" }, icon(/** @type {any} */ (waiting)), title));
+    if (body.state) box.classList.add(`state-${body.state.replace(/\W/g, "")}`);
+  }
+  for (const text of bubbles) {
+    box.append(h("div", { class: "bubble" }, ...(patient ? [h("p", {}, text)] : richText(text))));
+  }
+  if (patient) return article;
+  const calls = known && body.calls?.length ? callList(body.calls, t) : null;
+  if (calls) box.append(calls);
+  if (known && body.buttons?.length) box.append(choiceGroup(body.buttons, event, context));
+  if (body.review === "pending") article.append(h("p", { class: "review" }, t("review_pending")));
+  return article;
+}
+
+/**
+ * @param {string} id
+ * @param {ChatEvent} event
+ * @param {Context["t"]} t
+ * @returns {HTMLElement}
+ */
+function metaLine(id, event, t) {
+  const date = event.at ? new Date(event.at) : new Date();
+  const valid = Number.isNaN(date.getTime()) ? new Date() : date;
+  const time = valid.toLocaleTimeString(document.documentElement.lang || undefined, { hour: "2-digit", minute: "2-digit" });
+  const text = t("message_label", { who: authorName(event, t), time });
+  return h("p", { class: "meta", id }, h("time", { datetime: valid.toISOString() }, text));
+}
