@@ -1,4 +1,4 @@
-"""The assistant's own handoff: passes the message on and says what became of it, only after it did."""
+"""The assistant's own handoff: passes a message on, and says what became of it only after it did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.events import FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
-from bot.handoff.escalate import raise_handoff
+from bot.handoff.escalate import add_note, raise_handoff
 from bot.settings import read_settings
 from bot.store.session import Database, DatabaseUnavailable, connect, upgrade
 
@@ -47,6 +47,22 @@ class ActionClinicianHandoff(Action):
         if found is PERSON:
             events += [SlotSet("contact_note", None), FollowupAction("contact_form")]
         return events
+
+
+class ActionAddContactNote(Action):
+    """Puts what the person wrote for the clinician with the handoff that they asked for."""
+
+    def name(self) -> str:
+        return "action_add_contact_note"
+
+    def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
+        note = tracker.get_slot("contact_note") or ""
+        try:
+            kept = add_note(_database(read_settings().database_url), tracker.sender_id, note)
+        except DatabaseUnavailable:
+            kept = False
+        dispatcher.utter_message(response="utter_contact_note_kept" if kept else "utter_handoff_failed")
+        return [SlotSet("contact_note", None)]
 
 
 def _raising_message(tracker: Tracker) -> dict[str, Any]:

@@ -40,6 +40,7 @@ STATEMENT_TIMEOUT_S = 3
 OPERATION_LIMIT_S = 6.0
 """The longest that one read or save may hold up its turn, whatever the database does."""
 SENDER_LIMIT = 255
+READING = "reading"
 NOT_SAVED = "tracker_not_saved"
 NOT_READ = "tracker_not_read"
 
@@ -112,13 +113,23 @@ def read_events(rows: Iterable[str]) -> list[Event]:
 
 
 def stored_form(event: Event) -> dict[str, Any]:
-    """Return what is written of an event: all but the sentence vector, which can be made again."""
+    """Return what is written of an event: all but the message's reading, whose vectors can be made again.
+
+    Rasa keeps a message's metadata in three places: with the message, with its parse and in a slot.
+    """
     data = event.as_dict()
-    for key in ("metadata", "value"):
-        held = data.get(key)
-        if isinstance(held, dict) and "vector" in held:
-            data[key] = {name: value for name, value in held.items() if name != "vector"}
+    for key in {"metadata", "value"} & data.keys():
+        data[key] = _without_reading(data[key])
+    parsed = data.get("parse_data")
+    if isinstance(parsed, dict) and "metadata" in parsed:
+        data["parse_data"] = {**parsed, "metadata": _without_reading(parsed["metadata"])}
     return data
+
+
+def _without_reading(held: Any) -> Any:
+    return (
+        {name: value for name, value in held.items() if name != READING} if isinstance(held, dict) else held
+    )
 
 
 class Refused(Exception):

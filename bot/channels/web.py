@@ -33,12 +33,13 @@ from sanic.response import json as json_response
 from bot.channels.replies import CHANNEL_NAME, WholeReplies, plain_text
 from bot.channels.tracker_store import TrackerStore
 from bot.channels.turn import begin_turn
-from bot.channels.wordless import keep_words_out_of_logs
+from bot.channels.wordless import describe, keep_words_out_of_logs
 
 logger = logging.getLogger(__name__)
 
 SECRET_HEADER = "X-PNE-Secret"
-BODY_LIMIT = 32 * 1024
+BODY_LIMIT = 64 * 1024
+"""Room for the longest text in any script, its repaired form, its sentences and their vectors."""
 TEXT_LIMIT = 4000
 TURN_LIMIT_S = 10.0
 ABANDON_AFTER_S = 30.0
@@ -162,8 +163,8 @@ class Turns:
         except asyncio.TimeoutError:
             raise TurnFailed("timeout") from None
         except Exception as error:
-            # The type only: the error's own text may quote the patient.
-            logger.error("A turn failed inside Rasa: %s", type(error).__name__)
+            # Without the error's own text, which may quote the patient.
+            logger.error("A turn failed inside Rasa: %s", describe(error))
             raise TurnFailed("failed") from None
         if turn.troubles:
             raise TurnFailed(turn.troubles[0])
@@ -244,7 +245,7 @@ class WebInput(InputChannel):
                 logger.error("No answer in conversation %s: %s", incoming.conversation, error.code)
                 return _failure(503, error.code, self._unavailable_text)
             except Exception as error:
-                logger.error("No answer in conversation %s: %s", incoming.conversation, type(error).__name__)
+                logger.error("No answer in conversation %s: %s", incoming.conversation, describe(error))
                 return _failure(503, "failed", self._unavailable_text)
 
         @routes.get("/health")

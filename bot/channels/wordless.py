@@ -1,14 +1,16 @@
-"""Keeps patients' words out of the log: an exception is logged by where and what kind, never by its text."""
+"""Keeps patients' words out of the log: an error is logged by its kind and place, never by its text."""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from types import TracebackType
+
+_PLACES = 12
+_CAUSES = 8
 
 
 def keep_words_out_of_logs() -> None:
-    """Put the filter on every handler there is. Error texts quote their input; tracebacks' places do not."""
+    """Put the filter on every handler there is. Error texts often quote their input; places do not."""
     names = ["", *logging.root.manager.loggerDict]
     handlers = {handler for name in names for handler in logging.getLogger(name).handlers}
     for handler in handlers:
@@ -16,22 +18,24 @@ def keep_words_out_of_logs() -> None:
             handler.addFilter(WordlessErrors())
 
 
-def describe(error: BaseException | None, trace: TracebackType | None) -> str:
-    """Return the places a failure went through and the kinds of error in its chain, without their texts."""
-    places = [f"  {place.filename}:{place.lineno} in {place.name}" for place in traceback.extract_tb(trace)]
+def describe(error: BaseException | None) -> str:
+    """Return the kinds of error in a chain, outermost first, and the places of the innermost; no texts."""
     kinds: list[str] = []
-    while error is not None and len(kinds) < 8:
+    trace = None
+    while error is not None and len(kinds) < _CAUSES:
         kinds.append(type(error).__name__)
+        trace = error.__traceback__
         error = error.__cause__ or error.__context__
-    return "\n".join([*places, " <- ".join(kinds)])
+    places = [f"  {p.filename}:{p.lineno} in {p.name}" for p in traceback.extract_tb(trace)[-_PLACES:]]
+    return "\n".join([" <- ".join(kinds), *places])
 
 
 class WordlessErrors(logging.Filter):
-    """Replaces the traceback text of a log record by `describe`."""
+    """Replaces the traceback of a log record by `describe`."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place; every record passes."""
         if record.exc_info:
-            record.exc_text = describe(record.exc_info[1], record.exc_info[2])
+            record.exc_text = describe(record.exc_info[1])
             record.exc_info = None
         return True

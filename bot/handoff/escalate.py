@@ -20,7 +20,7 @@ from bot.handoff.states import CLAIM, CLOSE, HAND_BACK, OUTCOMES, TIERS, convers
 from bot.store import audit, outbox
 from bot.store.conversations import BOT, CLOSED, HUMAN, ensure_conversation, locked_conversation, set_state
 from bot.store.conversations import WAITING as CONVERSATION_WAITING
-from bot.store.handoffs import CLAIMED, WAITING, handoff_for_message, handoffs_in
+from bot.store.handoffs import CLAIMED, OPEN, WAITING, handoff_for_message, handoffs_in
 from bot.store.models import Clinician, Conversation, Handoff, storable_text
 from bot.store.session import Database, now, transaction
 
@@ -106,6 +106,8 @@ def raise_handoff(
     if tier not in TIERS:
         raise ValueError(f"no such tier: {tier}")
     conversation_id, message_key = storable_text(conversation_id), storable_text(message_key)
+    # A message without a key cannot be told from another: one handoff too many, never one too few.
+    message_key = message_key or str(uuid.uuid4())
     with transaction(where) as session:
         ensure_conversation(session, conversation_id, clinic=clinic, locale=locale)
         conversation = locked_conversation(session, conversation_id)
@@ -137,6 +139,20 @@ def raise_handoff(
             set_state(session, conversation_id, CONVERSATION_WAITING)
         session.flush()
         return Raised(item.id, True, conversation.state, item.created_at)
+
+
+def add_note(where: Database | Session, conversation_id: str, note: str) -> bool:
+    """Puts the patient's note with the newest open handoff of the conversation. Says whether there was one."""
+    with transaction(where) as session:
+        locked_conversation(session, conversation_id)
+        still_open = [item for item in handoffs_in(session, conversation_id) if item.status in OPEN]
+        if not still_open:
+            return False
+        item = still_open[-1]
+        item.about = {**item.about, "note": note}
+        _audit(session, item, audit.SYSTEM, "note_added")
+        session.flush()
+        return True
 
 
 def mark_seen(where: Database | Session, handoff_id: str, clinician: Clinician) -> Handoff:

@@ -14,6 +14,7 @@ from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import METADATA, TEXT
 from rasa.shared.nlu.training_data.message import Message
+from rasa.shared.nlu.training_data.training_data import TrainingData
 
 from bot.understanding.encoder import load_encoder
 from bot.understanding.reading import Reading, split, unpack
@@ -34,6 +35,10 @@ class _Component(GraphComponent):
         for message in messages:
             self.process_message(message)
         return messages
+
+    def process_training_data(self, training_data: TrainingData) -> TrainingData:
+        """Nothing to prepare: in training the classifier reads all examples together, which is faster."""
+        return training_data
 
     def process_message(self, message: Message) -> None:
         raise NotImplementedError

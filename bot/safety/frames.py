@@ -81,9 +81,9 @@ def literal(name: str) -> str | None:
 
 def expand(phrase: str) -> list[str]:
     """All spellings of a phrase: ``(a|b)`` alternatives and ``word~`` inflections."""
-    if phrase.count("(") != phrase.count(")") or "((" in phrase:
-        raise ValueError(f"brackets do not fit in {phrase!r}")
     pieces = _CHOICE.split(phrase)
+    if any("(" in piece or ")" in piece for piece in pieces[::2]):
+        raise ValueError(f"brackets do not fit, or stand inside each other, in {phrase!r}")
     choices = [piece.split("|") if place % 2 else [piece] for place, piece in enumerate(pieces)]
     spelled: list[str] = []
     for combination in product(*choices):

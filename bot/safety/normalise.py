@@ -57,6 +57,7 @@ class Language:
     be_verbs: frozenset[str]
     own: frozenset[str]
     others: frozenset[str]
+    not_owned: frozenset[str]
     shorthand: Mapping[str, str]
 
 
@@ -120,13 +121,13 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
     owners: list[str | None] = []
     verbs: list[bool] = []
     gap, owner, verb = NONE, None, False
-    for word, start, end, kind in pieces:
+    for place, (word, start, end, kind) in enumerate(pieces):
         if kind:
             gap = max(gap, kind)
             continue
         if speller is not None:
             word = speller.repair(word)
-        if word in language.fillers:
+        if word in language.fillers and not (word in language.others and _stands_alone(pieces, place, language)):
             owner = SELF if word in language.own else OTHER if word in language.others else owner
             verb = verb or word in language.be_verbs
             continue
@@ -139,6 +140,14 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
         gap, owner, verb = NONE, None, False
     breaks.append(gap)
     return Tokens(tuple(words), tuple(starts), tuple(ends), tuple(breaks), tuple(owners), tuple(verbs))
+
+
+def _stands_alone(pieces: list[tuple[str, int, int, int]], place: int, language: Language) -> bool:
+    """ "her" in "hit her" or "hit her with": a person, not the owner of the next word."""
+    if place + 1 == len(pieces):
+        return True
+    word, _, _, kind = pieces[place + 1]
+    return bool(kind) or word in language.not_owned
 
 
 def plain_words(text: str, language: Language) -> tuple[str, ...]:

@@ -18,9 +18,10 @@ from bot.safety.scope import CUES
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "safety"
 _IDIOMS = "idiom"
+_TOO_BROAD = frozenset({"not", "no", "never", "have", "had", "i", "and", "to", "in", "it"})
 _COMMON_KEYS = {"language", "cues", "gap_blockers", "idioms", "numbers", "scopes", "confidence", "history", "raise",
                 "same_day_systems", "leads", "words", "buttons", "answers", "domain"}
-_LANGUAGE_KEYS = {"fillers", "be_verbs", "own", "others", "shorthand"}
+_LANGUAGE_KEYS = {"fillers", "be_verbs", "own", "others", "not_owned", "shorthand"}
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,10 @@ def _read(path: Path) -> Any:
 def _language(value: Any) -> Language:
     data = schema.check_keys(value, _LANGUAGE_KEYS, "common.yml language", _LANGUAGE_KEYS)
     lists = {key: frozenset(schema.texts(data[key], f"common.yml language {key}"))
-             for key in ("fillers", "be_verbs", "own", "others")}
+             for key in ("fillers", "be_verbs", "own", "others", "not_owned")}
     shorthand = {str(short): schema.text(long, f"common.yml shorthand {short}") for short, long in data["shorthand"].items()}
     every_filler = lists["fillers"] | lists["be_verbs"] | lists["own"] | lists["others"]
-    return Language(every_filler, lists["be_verbs"], lists["own"], lists["others"], shorthand)
+    return Language(every_filler, lists["be_verbs"], lists["own"], lists["others"], lists["not_owned"], shorthand)
 
 
 def _add_families(families: dict[str, list[str]], value: Any, where: str) -> None:
@@ -192,6 +193,8 @@ def _spelled(name: str, entries: list[str], language: Language) -> list[tuple[st
             words = plain_words(spelling, language)
             if not words:
                 raise ValueError(f"family {name}: {spelling!r} holds only filler words")
+            if len(words) == 1 and len(spelling.split()) > 1 and words[0] in _TOO_BROAD:
+                raise ValueError(f"family {name}: {spelling!r} would match every {words[0]!r}")
             found[words] = None
     return list(found)
 

@@ -159,7 +159,8 @@ def _engine(url: str, migrating: bool = False) -> Engine:
             raise ValueError(
                 "the database must be a file (sqlite:///path): every thread has its own connection"
             )
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        if not parsed.database.startswith("file:"):
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         driver = {"timeout": TIMEOUT_SECONDS, "check_same_thread": False}
         engine = create_engine(parsed, poolclass=QueuePool, connect_args=driver, **common, **pool)
         _set_up_sqlite(engine, foreign_keys=not migrating)

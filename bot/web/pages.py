@@ -28,9 +28,19 @@ def routes() -> list[Any]:
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/v1/schema", schema),
-        Mount("/widget", StaticFiles(directory=ROOT / "widget")),
-        Mount("/static", StaticFiles(directory=HERE / "static")),
+        Mount("/widget", Revalidated(directory=ROOT / "widget")),
+        Mount("/static", Revalidated(directory=HERE / "static")),
     ]
+
+
+class Revalidated(StaticFiles):
+    """Files that browsers keep but ask about each time: modules import one another without a version, and an
+    upgrade must not mix old files with new ones."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 async def demo(request: Request) -> Response:

@@ -34,6 +34,8 @@ class Services:
     assistant: Assistant
     read_message: Callable[[str], dict[str, Any]]
     limits: Limits
+    # Tries to sign in to the inbox: per e-mail address and per network address, a minute.
+    sign_in_limits: Limits = field(default_factory=lambda: Limits(6, 20))
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: set[asyncio.Task[None]] = field(default_factory=set)

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from bot import rasa_light
-from bot.rasa_light.finder import DEFERRED, DEFERRED_NAMES, INTERCEPTED
+from bot.rasa_light.finder import DEFERRED, DEFERRED_NAMES, INTERCEPTED, RasaFinder
 from tests.support.rasa_project import Finished, make_project, run, trained
 
 pytestmark = pytest.mark.rasa
 
 # Runs several commands of Rasa's in one process, because importing Rasa takes most of the time of each.
-COMMANDS = '''
+COMMANDS = """
 import json, sys, traceback
 from pathlib import Path
 from bot.rasa_light import activate, main
@@ -39,7 +39,7 @@ command("api", "run", "--enable-api")
 command("validate", "data", "validate")
 command("nlu", "test", "nlu", "--no-plot", "--successes")
 command("core", "test", "core", "--stories", "tests", "--e2e", "--no-plot")
-Path("config.yml").write_text(Path("config.yml").read_text().replace("KeywordIntentClassifier", "DIETClassifier"))
+Path("config.yml").write_text(sys.argv[1].replace("KeywordIntentClassifier", "DIETClassifier"))
 command("diet", "train", "--dry-run")
 Path("config.yml").write_text(sys.argv[1])
 Path("data/rules.yml").write_text(Path("data/rules.yml").read_text().replace("utter_hello", "utter_helo"))
@@ -57,7 +57,7 @@ results["telemetry"] = rasa.telemetry.is_telemetry_enabled()
 import rasa.core.training.interactive
 results["interactive"] = "ok"
 json.dump(results, open("results.json", "w"))
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -136,14 +136,14 @@ def test_deferred_names_are_those_of_the_real_module() -> None:
 
 
 def test_another_version_of_rasa_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if not isinstance(f, RasaFinder)])
     monkeypatch.setattr(importlib.metadata, "version", lambda name: "3.7.0")
     with pytest.raises(rasa_light.UnsupportedRasa, match=r"3\.7\.0 is installed"):
         rasa_light.activate()
 
 
 def test_coming_too_late_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "meta_path", [])
+    monkeypatch.setattr(sys, "meta_path", [f for f in sys.meta_path if not isinstance(f, RasaFinder)])
     name = next(iter(INTERCEPTED))
     monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     with pytest.raises(rasa_light.UnsupportedRasa, match="after the import"):

@@ -1,4 +1,4 @@
-"""The store and the handoff on a real PostgreSQL: what SQLite cannot prove, above all many writers at once."""
+"""The store and the handoff on a real PostgreSQL: above all, many writers at once."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_many_appends_at_once_leave_no_gap(db: Database) -> None:
                     client_id=f"{writer}-{number}",
                 )
 
-    at_once(*[lambda writer=writer: write(writer) for writer in range(8)])  # type: ignore[misc]
+    at_once(*[lambda writer=writer: write(writer) for writer in range(8)])
     with db.read() as session:
         assert [e.seq for e in events_after(session, conversation_id, 0)] == list(range(1, 81))
 
@@ -132,7 +132,7 @@ def test_any_words_are_kept(db: Database, odd: str) -> None:
 
 def test_raised_by_many_at_once_it_is_one(db: Database) -> None:
     for number in range(5):
-        results = at_once(*[lambda n=number: raise_one(db, f"new-{n}")] * 6)  # type: ignore[misc]
+        results = at_once(*[lambda n=number: raise_one(db, f"new-{n}")] * 6)
         assert sorted(r.created for r in results) == [False] * 5 + [True]
         assert {r.state for r in results} == {"waiting"}
         with db.read() as session:
@@ -144,7 +144,7 @@ def test_two_claim_at_once_and_one_wins(db: Database) -> None:
     people = (add_person(db, "Lee"), add_person(db, "Roy"))
     for number in range(20):
         item = raise_one(db, f"c{number}").handoff_id
-        results = at_once(*[lambda p=p, item=item: h.claim(db, item, p, 1) for p in people])  # type: ignore[misc]
+        results = at_once(*[lambda p=p, item=item: h.claim(db, item, p, 1) for p in people])
         (won,) = [r for r in results if isinstance(r, h.Claimed)]
         (lost,) = [r for r in results if isinstance(r, h.AlreadyClaimed)]
         assert lost.by == won.handoff.claimed_by

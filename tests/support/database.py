@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
 import tempfile
 import threading
@@ -101,6 +102,8 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 @lru_cache(maxsize=1)
 def _migrated() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="pne-test-")) / "migrated.db"
+    folder = tempfile.mkdtemp(prefix="pne-test-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = Path(folder) / "migrated.db"
     upgrade(f"sqlite:///{path}")
     return path

@@ -1,7 +1,7 @@
 """A tiny Rasa project in a temporary folder, and Rasa's command line and server run on it in processes.
 
-Every process is started with a guard that notes, at its end, whether TensorFlow was imported and which addresses
-other than loopback it asked for.
+Every process is started with a guard that notes, at its end, whether TensorFlow was imported and which
+addresses other than loopback it asked for.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ FILES = {
                         raise ValueError(text)
                     if text.startswith("\\u2215"):
                         message.set("intent", {"name": "slash", "confidence": 1.0}, add_to_output=True)
-                    if metadata.get("payload") == "offer" and metadata.get("vector") and metadata.get("clinic"):
+                    if metadata.get("payload") == "offer" and metadata["reading"] and metadata["clinic"]:
                         message.set("intent", {"name": "offered", "confidence": 1.0}, add_to_output=True)
                 return messages
         ''',

@@ -90,6 +90,11 @@ def test_the_same_message_raises_once(db: Database, clock: HandClock) -> None:
     assert raise_one(db, new_conversation(db), "m1").created
 
 
+def test_messages_without_a_key_are_never_lost(db: Database) -> None:
+    assert raise_one(db, "default", "").created
+    assert raise_one(db, "default", "").created
+
+
 def test_raised_by_two_processes_at_once_it_is_one(db: Database) -> None:
     results = at_once(*[lambda: raise_one(db, "new-conversation")] * 6)
     assert sorted(r.created for r in results) == [False] * 5 + [True]
@@ -201,7 +206,7 @@ def test_two_at_once_one_wins_and_the_other_is_told_who(db: Database) -> None:
     people = {person.id: person for person in (add_person(db, "Lee"), add_person(db, "Roy"))}
     for number in range(20):
         item = raise_one(db, new_conversation(db), f"m{number}").handoff_id
-        results = at_once(*[lambda p=p, item=item: h.claim(db, item, p, 1) for p in people.values()])  # type: ignore[misc]
+        results = at_once(*[lambda p=p, item=item: h.claim(db, item, p, 1) for p in people.values()])
         (won,) = [r for r in results if isinstance(r, h.Claimed)]
         (lost,) = [r for r in results if isinstance(r, h.AlreadyClaimed)]
         winner = people[won.handoff.claimed_by]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import email
 import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from email.message import Message
 from pathlib import Path
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery, read_server
@@ -145,9 +148,8 @@ async def test_the_patients_words_are_never_in_the_mail(
     raise_one(db, "c", about={"answers": [PATIENT_WORDS]}, message_shown=PATIENT_WORDS)
     await one_pass(db, deliver)
     whole = mailbox.accepted[0].as_string() + str(mailbox.accepted[0].get_payload(decode=True))
-    for word in PATIENT_WORDS.split():
-        assert f" {word} " not in whole or word in MAIL.body
-    assert "wipe" not in whole and "RF01" not in whole and "saddle" not in whole
+    for word in ("cannot", "feel", "anything", "wipe", "RF01", "saddle"):
+        assert word not in whole
 
 
 async def test_later_means_later(db: Database, mailbox: Mailbox, deliver: Delivery, clock: HandClock) -> None:
@@ -386,25 +388,19 @@ async def test_a_channel_that_hangs_holds_up_no_other(db: Database) -> None:
 
 
 async def test_the_worker_outlives_a_database_that_is_away(
-    db: Database, mailbox: Mailbox, deliver: Delivery, tmp_path: Path
+    db: Database, mailbox: Mailbox, deliver: Delivery
 ) -> None:
     raise_one(db, "c")
-    db.close()
-    away, here = tmp_path / "away.db", tmp_path / "pne.db"
-    here.rename(away)
-    passes = 0
+    refused = iter(range(10))
 
-    def back_after_some_passes() -> bool:
-        nonlocal passes
-        passes += 1
-        if passes == 10:
-            db.close()
-            for stray in tmp_path.glob("pne.db*"):
-                stray.unlink()
-            away.rename(here)
-        return bool(mailbox.accepted)
+    def away() -> Session:
+        if next(refused, None) is not None:
+            raise OperationalError("", {}, sqlite3.OperationalError("unable to open database file"))
+        return db.sessions()
 
-    await running(db, {"email": deliver}, back_after_some_passes)
+    limping = replace(db, sessions=away, readers=away)
+    await running(limping, {"email": deliver}, lambda: bool(mailbox.accepted))
+    assert next(refused, None) is None
 
 
 async def test_in_development_the_mail_is_a_file(db: Database, tmp_path: Path, clock: HandClock) -> None:
@@ -441,7 +437,7 @@ async def test_a_clinic_without_mail_is_a_dead_letter(db: Database, tmp_path: Pa
 def test_a_notice_that_cannot_be_written_stops_the_start(wrong: dict[str, str]) -> None:
     values = {"name": "Demo", "to": ("a@b.invalid",), "subject": "One waits", "body": "{link}", **wrong}
     with pytest.raises(ValueError, match="notice of Demo"):
-        ClinicMail(**values)  # type: ignore[arg-type]
+        ClinicMail(**values)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_many_at_once_leave_no_gap(db: Database) -> None:
         for number in range(10):
             say(db, conversation_id, "words", f"{writer}-{number}")
 
-    at_once(*[lambda writer=writer: write(writer) for writer in range(4)])  # type: ignore[misc]
+    at_once(*[lambda writer=writer: write(writer) for writer in range(4)])
     with db.read() as session:
         assert [x.seq for x in e.events_after(session, conversation_id, 0)] == list(range(1, 41))
 

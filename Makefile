@@ -1,0 +1,72 @@
+# PNE Tutor. `make` alone lists what there is. Everything runs in .venv, made from uv.lock (hashes checked).
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON_VERSION ?= $(shell cat .python-version)
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+VENV ?= .venv
+PY := $(VENV)/bin/python
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+STAMP := $(VENV)/.installed-$(PYTHON_VERSION)
+
+.PHONY: help run test install train check lint format unit browser-ready test-310 bench clean
+
+help: ## Show this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: install ## Everything for a first chat: environment, model, database, all processes; prints the addresses
+	@$(VENV)/bin/pne up
+
+test: install browser-ready ## The whole test suite, with real Rasa, PostgreSQL, SMTP and a real browser
+	@$(PY) -m bot.cli check
+	@$(VENV)/bin/ruff check bot actions tests benchmarks
+	@$(VENV)/bin/mypy
+	@$(PY) -m bot.cli train
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+unit: install ## The fast suites only (safety, content, unit): seconds, no Rasa
+	@$(PY) -m pytest tests/safety tests/content tests/unit $(PYTEST_ARGS)
+
+install: $(STAMP) ## The environment from uv.lock, in .venv
+
+$(STAMP): pyproject.toml uv.lock .python-version | $(if $(filter .tools/bin/uv,$(UV)),.tools/bin/uv)
+	@echo "Environment: installing what uv.lock names (a minute or two the first time)"
+	@$(UV) sync --frozen --quiet --python $(PYTHON_VERSION) || { \
+	  echo "The environment could not be made. It needs Python $(PYTHON_VERSION) (3.10 and 3.11 also work: make PYTHON_VERSION=3.11 run),"; \
+	  echo "Linux on x86-64, and a package index. Debian or Ubuntu: apt-get install python3 python3-venv"; exit 1; }
+	@$(PY) -c "import onnxruntime, psycopg2, spacy" || { \
+	  echo "A C library is missing (named above). Debian or Ubuntu: apt-get install libgomp1 libstdc++6"; exit 1; }
+	@touch $@
+
+.tools/bin/uv:
+	@command -v python3 >/dev/null || { echo "Python 3 is missing. Debian or Ubuntu: apt-get install python3 python3-venv"; exit 1; }
+	@echo "Environment: getting uv into .tools"
+	@python3 -m venv .tools || { echo "python3-venv is missing. Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+	@.tools/bin/pip install --quiet 'uv>=0.9,<1'
+
+browser-ready: install
+	@$(PY) -m tests.support.browser
+
+train: install ## Train the model if something has changed
+	@$(VENV)/bin/pne train
+
+check: install ## Check all content under data/
+	@$(VENV)/bin/pne check
+
+lint: install ## Style and types
+	@$(VENV)/bin/ruff check bot actions tests benchmarks
+	@$(VENV)/bin/mypy
+
+format: install ## Mend what ruff can mend
+	@$(VENV)/bin/ruff check --fix bot actions tests benchmarks
+
+test-310: ## The fast suites and one train-and-talk test on Python 3.10
+	@$(MAKE) --no-print-directory VENV=.venv-310 PYTHON_VERSION=3.10 install
+	@.venv-310/bin/python -m pytest tests/safety tests/content tests/unit tests/integration/test_talk.py
+
+bench: install ## Measure beside stock Rasa (makes its own environment, 2.5 GB) and write benchmarks/results
+	@$(VENV)/bin/pne bench
+
+clean: ## Remove environments, models and what runs have made (var/ holds the development database)
+	@rm -rf .venv .venv-310 .tools models .rasa var benchmarks/stock/.venv

@@ -1,0 +1,53 @@
+"""``pne ask``: one text through the whole assistant, screened first as the web app does, and what came back."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Awaitable, Callable
+
+from bot import safety
+from bot.content import load_clinics, load_wording
+from bot.settings import Settings
+from bot.training import train
+from bot.web import bodies
+from bot.web.app import message_reader
+from bot.web.plan import NO_ALARM
+
+# Answers and safety words have ids that patients' answers are checked by; these only ask or admit.
+NO_ANSWERS = ("control/", "notice/", "handoff/")
+
+
+def open_tutor(settings: Settings) -> Callable[[str], Awaitable[dict[str, Any]]]:
+    """A function from a text to ``{answer_ids, tier, ask, buttons, score, oos, texts}``. Trains first if needed."""
+    from bot.channels.in_process import open_agent
+
+    say = open_agent(train(settings))
+    read = message_reader()
+    clinic, wording = load_clinics()[settings.default_clinic], load_wording()
+
+    async def ask(text: str) -> dict[str, Any]:
+        screening = safety.screen(text)
+        about: dict[str, Any] = {}
+        if screening.worst is not None and screening.tier not in NO_ALARM:
+            if screening.ask:
+                shown = [bodies.safety_question(screening.worst, clinic, wording)]
+            else:
+                shown = [bodies.safety_words(screening.worst, clinic)]
+        elif not text.strip():
+            shown = []
+        else:
+            replies = await say(f"ask-{uuid.uuid4().hex}", text, {"clinic": clinic.id, "reading": read(text)})
+            shown = [bodies.reply(reply) for reply in replies]
+            about = (replies[-1].get("metadata") or {}) if replies else {}
+        ids = [str(body["answer_id"]) for body in shown]
+        return {
+            "answer_ids": [i for i in ids if not i.startswith(NO_ANSWERS)],
+            "tier": screening.tier,
+            "ask": screening.ask,
+            "buttons": [button for body in shown for button in body.get("buttons", ())],
+            "score": about.get("score"),
+            "oos": about.get("understood") == "out_of_scope",
+            "texts": [bubble for body in shown for bubble in body["bubbles"]],
+        }
+
+    return ask

@@ -1,0 +1,251 @@
+"""The ``pne`` command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Iterator, Optional
+
+import typer
+from rich.console import Console
+
+from bot.settings import Settings, SettingsError, read_settings
+
+app = typer.Typer(
+    help="PNE Tutor: a pain education chat with red-flag safety words and a handoff to a clinician.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+console = Console(stderr=True, highlight=False)
+Lines = Annotated[Optional[Path], typer.Argument(help="A file of texts, or JSONL with \"text\". Default: standard input.")]
+
+
+def main() -> None:
+    """Entry point: errors of ours become one sentence and exit code 1."""
+    from bot.content.files import ContentError
+    from bot.training import TrainingFailed
+
+    if sys.argv[1:2] == ["rasa"]:
+        # Passed on untouched, before typer reads Rasa's own options.
+        _rasa(sys.argv[2:])
+        return
+    try:
+        app()
+    except (SettingsError, ContentError, TrainingFailed) as error:
+        console.print(str(error), style="red", markup=False)
+        sys.exit(1)
+
+
+@app.command()
+def up() -> None:
+    """Start everything: model, database, Rasa, actions, web app. Prints the addresses. Ctrl-C stops it."""
+    from bot.processes import Supervisor, parts
+    from bot.store.session import connect, upgrade
+    from bot.training import model_path, train
+    from bot.web.auth import demo_clinician
+
+    settings = read_settings()
+    started = time.monotonic()
+    if model_path().exists():
+        console.print("Model: up to date")
+    else:
+        with console.status("Training the model (about a minute; only when data or code of it has changed)"):
+            train(settings)
+        console.print(f"Model: trained in {time.monotonic() - started:.0f} s")
+    settings.var_folder.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.database_url)
+    console.print("Database: up to date")
+    demo = None
+    if not settings.production:
+        db = connect(settings.database_url)
+        demo = demo_clinician(db, settings.default_clinic)
+        db.close()
+    supervisor = Supervisor(parts(settings, model_path()), lambda line: console.print(line, markup=False))
+    supervisor.stop_on_signals()
+    supervisor.start()
+    url = f"http://{settings.host}:{settings.port}"
+    try:
+        with console.status("Starting Rasa, actions and the web app"):
+            ready = supervisor.wait_until_ready(url)
+        if not ready and not supervisor.stopping:
+            console.print(f"Not everything is ready; {url}/readyz says what is missing. Logs: {settings.var}/log/")
+        if not supervisor.stopping:
+            console.print(f"\nReady after {time.monotonic() - started:.1f} s")
+            console.print(f"  Clinic page with the chat  {url}/")
+            console.print(f"  The chat on its own        {url}/chat/{settings.default_clinic}")
+            console.print(f"  Clinician inbox            {url}/inbox")
+            if demo:
+                console.print(f"    sign in as {demo.email} with password {demo.password} (shown this once)")
+            elif not settings.production:
+                console.print("    a new demo password: pne clinician demo")
+            console.print("\nCtrl-C stops everything.")
+        supervisor.watch()
+    finally:
+        supervisor.stop()
+
+
+@app.command()
+def train(force: Annotated[bool, typer.Option(help="Train even where nothing has changed.")] = False) -> None:
+    """Train the model if what it is made of has changed."""
+    from bot.training import train as train_model
+
+    with console.status("Training"):
+        path = train_model(read_settings(), force)
+    console.print(f"Model: {path.name}")
+
+
+@app.command()
+def check() -> None:
+    """Check everything under data/: ids, lengths, sources, examples, safety rules. Exit 1 names each fault."""
+    from bot.content.checks import check_all
+
+    faults = check_all()
+    for fault in faults:
+        console.print(str(fault), markup=False)
+    console.print(f"{len(faults)} faults" if faults else "Content: no faults")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command()
+def screen(file: Lines = None) -> None:
+    """Screen texts for red flags, one a line; JSONL out: text, tier, ask, findings, ms."""
+    from bot import safety
+
+    safety.load_rules()
+    for text in _texts(file):
+        started = time.perf_counter()
+        found = safety.screen(text).as_dict()
+        found.pop("worst")
+        _out({"text": text, **found, "ms": _ms(started)})
+
+
+@app.command()
+def ask(file: Lines = None) -> None:
+    """Put texts to the assistant, each as its own conversation; JSONL out: answer_ids, tier, buttons, score, texts, ms."""
+    import asyncio
+
+    from bot.asking import open_tutor
+
+    async def answer_all() -> None:
+        tutor = open_tutor(read_settings())
+        for text in _texts(file):
+            started = time.perf_counter()
+            answered = await tutor(text)
+            _out({"text": text, **answered, "ms": _ms(started)})
+
+    asyncio.run(answer_all())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from bot.store.session import upgrade
+
+    upgrade(read_settings().database_url)
+    console.print("Database: up to date")
+
+
+clinician_app = typer.Typer(help="People who answer in the inbox.", no_args_is_help=True)
+app.add_typer(clinician_app, name="clinician")
+
+
+@clinician_app.command("demo")
+def clinician_demo() -> None:
+    """Give the demo clinician a new random password (development only)."""
+    from bot.store.session import connect, upgrade
+    from bot.web.auth import demo_clinician
+
+    settings = read_settings()
+    _development_only(settings)
+    upgrade(settings.database_url)
+    demo = demo_clinician(connect(settings.database_url), settings.default_clinic, reset=True)
+    if demo:
+        console.print(f"Sign in as {demo.email} with password {demo.password}", markup=False)
+
+
+@clinician_app.command("add")
+def clinician_add(
+    email: str, name: str, clinic: Annotated[str, typer.Option(help="Clinic id.")] = "", role: str = "clinician"
+) -> None:
+    """Add a clinician; the password is asked for, twice."""
+    from bot.store.clinicians import add_clinician
+    from bot.store.session import connect, upgrade
+    from bot.web.auth import hash_password
+
+    settings = read_settings()
+    password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
+    if len(password) < 12:
+        console.print("The password is too short; use 12 characters or more.")
+        raise typer.Exit(1)
+    upgrade(settings.database_url)
+    with connect(settings.database_url).begin() as session:
+        add_clinician(
+            session,
+            clinic=clinic or settings.default_clinic,
+            email=email,
+            name=name,
+            role=role,
+            password_hash=hash_password(password),
+        )
+    console.print(f"Added {email}.")
+
+
+@app.command("rasa", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def rasa_command() -> None:
+    """Rasa's own command line: train, shell, test, data validate, run … (without TensorFlow)."""
+    _rasa([])  # with arguments, main() passes them on before typer reads them
+
+
+@app.command()
+def bench() -> None:
+    """Measure this assistant beside stock Rasa and write benchmarks/results/latest.json."""
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "benchmarks.run"]))
+
+
+def _rasa(arguments: list[str]) -> None:
+    import os
+
+    from bot.rasa_light import main as rasa_main
+    from bot.training import rasa_environment
+
+    settings = read_settings()
+    for name, value in rasa_environment(settings).items():
+        os.environ.setdefault(name, value)
+    settings.var_folder.mkdir(parents=True, exist_ok=True)
+    rasa_main(arguments or ["--help"])
+
+
+def _development_only(settings: Settings) -> None:
+    if settings.production:
+        raise SettingsError("There is no demo clinician in production. Use: pne clinician add")
+
+
+def _texts(file: Path | None) -> Iterator[str]:
+    """The texts of a file or of standard input, in order: JSON objects with "text", or plain lines."""
+    stream = file.open("rb") if file else sys.stdin.buffer
+    for raw in stream:
+        line = raw.decode("utf-8", "replace").rstrip("\r\n")
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except ValueError:
+            value = None
+        yield value["text"] if isinstance(value, dict) and isinstance(value.get("text"), str) else line
+
+
+def _out(row: dict[str, object]) -> None:
+    sys.stdout.write(json.dumps(row, ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)
+
+
+if __name__ == "__main__":
+    main()

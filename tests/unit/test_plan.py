@@ -1,0 +1,109 @@
+"""The decision in the middle of a turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.safety import Finding, Screening
+from bot.web import plan as planning
+from bot.web.bodies import CONSENT, PERSON, SAFETY_NO, SAFETY_NOT_SURE, SAFETY_RELEASE, SAFETY_YES
+from bot.web.plan import Said, Situation, plan
+
+QUIET = Screening(None, False, (), None)
+
+
+def finding(tier: str = "T1", category: str = "RF01") -> Finding:
+    return Finding("rule", category, tier, (0, 1), "words", "now", 1.0, "hard")
+
+
+def alarm(tier: str = "T1", category: str = "RF01") -> Screening:
+    found = finding(tier, category)
+    return Screening(tier, False, (found,), found)
+
+
+def question(tier: str = "T1", category: str = "RF01") -> Screening:
+    found = finding(tier, category)
+    return Screening(tier, True, (found,), found)
+
+
+def situation(state: str = "bot", consented: bool = True, pending=None, hold=None) -> Situation:
+    return Situation(state, consented, pending, hold)
+
+
+PENDING = planning.pending(finding("T1", "RF01"), "numb since monday")
+HOLD = {"tier": "T1", "category": "RF01"}
+
+
+@pytest.mark.parametrize("state", ["bot", "waiting", "human", "closed"])
+@pytest.mark.parametrize("consented", [True, False])
+@pytest.mark.parametrize("pending", [None, PENDING])
+@pytest.mark.parametrize("hold", [None, HOLD])
+def test_an_alarm_wins_whatever_is_going_on(state, consented, pending, hold) -> None:
+    decided = plan(situation(state, consented, pending, hold), Said("I want to die"), alarm("T0", "RF34"))
+    assert (decided.kind, decided.finding.category) == (planning.ALARM, "RF34")
+
+
+def test_the_graver_of_message_and_open_question_is_told() -> None:
+    decided = plan(situation(pending=PENDING), Said("and a hot calf"), alarm("T2", "RF15"))
+    assert decided.finding.category == "RF01"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Said("Yes", SAFETY_YES),
+        Said("Not sure", SAFETY_NOT_SURE),
+        Said("I am not sure"),
+        Said("no idea"),
+        Said("what is a disc?"),
+        Said("no but it tingles"),
+        Said("Talk to a person", PERSON),
+    ],
+)
+def test_anything_but_a_plain_no_counts_as_yes(said: Said) -> None:
+    decided = plan(situation(pending=PENDING), said, QUIET)
+    assert (decided.kind, decided.finding.category) == (planning.ALARM, "RF01")
+
+
+@pytest.mark.parametrize("said", [Said("No", SAFETY_NO), Said("no"), Said("No.")])
+def test_a_plain_no_clears_and_the_first_message_is_answered(said: Said) -> None:
+    decided = plan(situation(pending=PENDING), said, QUIET)
+    assert (decided.kind, decided.text, decided.denied) == (planning.CLEARED, "numb since monday", ("RF01",))
+
+
+def test_a_question_is_asked_once_and_not_while_a_person_reads() -> None:
+    assert plan(situation(), Said("my bum is numb"), question()).kind == planning.ASK
+    assert plan(situation("human"), Said("my bum is numb"), question()).kind == planning.HUMAN_HOLDS
+
+
+def test_lessons_stay_closed_until_the_person_is_safe() -> None:
+    held = situation(hold=HOLD)
+    assert plan(held, Said("why does my back hurt"), QUIET).kind == planning.HOLD
+    assert plan(held, Said("I am safe", SAFETY_RELEASE), QUIET).kind == planning.RELEASE
+    assert plan(held, Said("yes"), QUIET).kind == planning.RELEASE
+    assert plan(held, Said("Talk to a person", PERSON), QUIET).kind == planning.PERSON_ASKED
+
+
+def test_a_cleared_question_does_not_open_lessons_that_are_closed() -> None:
+    decided = plan(situation(pending=PENDING, hold=HOLD), Said("No", SAFETY_NO), QUIET)
+    assert (decided.kind, decided.text) == (planning.CLEARED, "")
+
+
+def test_the_bot_is_silent_while_a_person_holds_the_conversation() -> None:
+    for text in ("/restart", "why does it hurt", "yes"):
+        assert plan(situation("human"), Said(text), QUIET).kind == planning.HUMAN_HOLDS
+
+
+def test_nothing_but_safety_comes_before_consent() -> None:
+    fresh = situation(consented=False)
+    assert plan(fresh, Said("hello"), QUIET).kind == planning.CONSENT_NEEDED
+    assert plan(fresh, Said("Start", CONSENT), QUIET).kind == planning.CONSENTED
+
+
+def test_t4_is_no_alarm() -> None:
+    assert plan(situation(), Said("old foot drop"), alarm("T4", "RF07")).kind == planning.CONVERSE
+
+
+@pytest.mark.parametrize(("tier", "closes"), [("T0", True), ("T1", True), ("T2", False), ("T3", False)])
+def test_which_tiers_close_lessons(tier: str, closes: bool) -> None:
+    assert planning.closes_lessons(tier) is closes
