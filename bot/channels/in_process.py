@@ -23,8 +23,11 @@ def open_agent(model: Path) -> Say:
     from rasa.core.agent import Agent
     from rasa.core.channels.channel import UserMessage
     from rasa.utils.endpoints import EndpointConfig
+    from rasa.utils.log_utils import configure_structlog
 
     from bot.channels.replies import WholeReplies, plain_text
+
+    configure_structlog(logging.CRITICAL)  # its debug lines would hold the texts, on standard output
 
     class NoActions(EndpointConfig):
         async def request(self, *args: Any, **kwargs: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from rasa.utils.endpoints import EndpointConfig
 
 from bot import safety
 from bot.content import replies
-from bot.content.answers import Answer, load_answers, load_sources
+from bot.content.answers import Answer, load_answers, load_controls, load_sources
 from bot.content.clinics import Clinic, load_clinics
 from bot.content.files import fill
 from bot.content.wording import load_wording
@@ -31,7 +31,7 @@ class CuratedResponses(NaturalLanguageGenerator):
     """Words for an action name, from the tracker's state."""
 
     def __init__(self, endpoint_config: EndpointConfig | None, domain: Domain) -> None:
-        self._responses = domain.responses
+        self._controls = load_controls()
         self._answers = load_answers()
         self._sources = load_sources()
         self._wording = load_wording()
@@ -62,8 +62,9 @@ class CuratedResponses(NaturalLanguageGenerator):
             reply = special(utter_action, tracker)
         if reply is not None:
             reply["metadata"] = {**reply.get("metadata", {}), **_understanding(tracker)}
-            for key, value in kwargs.items():  # an action's own values, for example the time of a handoff
-                reply["text"] = reply["text"].replace("{" + key + "}", str(value))
+            # An action's own values, for example the time of a handoff.
+            values = {key: value for key, value in kwargs.items() if isinstance(value, str)}
+            reply["text"] = fill(reply["text"], values)
         return reply
 
     def _clinic(self, tracker: DialogueStateTracker) -> Clinic:
@@ -78,12 +79,12 @@ class CuratedResponses(NaturalLanguageGenerator):
         return replies.answer_reply(answer, self._answers, self._clinic(tracker), self._wording, *second)
 
     def _plain(self, action: str, tracker: DialogueStateTracker, turn: int = 0) -> dict[str, Any] | None:
-        variants = self._responses.get(action)
+        variants = self._controls.get(action)
         if not variants:
             return None
         variant = variants[turn % len(variants)]
-        text = fill(variant["text"], self._clinic(tracker).numbers)
-        return {"text": text, "buttons": [], "metadata": {"answer_id": variant["id"].rsplit(".v", 1)[0]}}
+        text = fill(variant.text, self._clinic(tracker).numbers)
+        return {"text": text, "buttons": [], "metadata": {"answer_id": variant.id, "version": variant.version}}
 
     def _miss(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
         reply = self._plain(action, tracker, _misses_before(tracker))

@@ -62,7 +62,9 @@ def make_engine(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             if parsed.database and parsed.database != ":memory:":
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            options["connect_args"] = {"timeout": STATEMENT_TIMEOUT_S}
+            # Closing the last connection would fold the write-ahead log back into the file after every turn.
+            options["poolclass"] = sa.pool.QueuePool
+            options["connect_args"] = {"timeout": STATEMENT_TIMEOUT_S, "check_same_thread": False}
         elif parsed.get_backend_name() == "postgresql":
             options |= create_engine_kwargs(parsed) | {"pool_timeout": CONNECT_TIMEOUT_S}
             connect = options.setdefault("connect_args", {})

@@ -216,12 +216,13 @@ class WebInput(InputChannel):
         @routes.listener("before_server_start")
         async def prepare(app: Sanic, _loop: Any) -> None:
             app.config.REQUEST_MAX_SIZE = BODY_LIMIT
-            keep_words_out_of_logs()
             turns.append(Turns(on_new_message, self._limit_s))
 
         @routes.listener("after_server_start")
         async def check(app: Sanic, _loop: Any) -> None:
             refuse_unready(getattr(app.ctx, "agent", None))
+            # Only now, because errors of the start quote files, not patients.
+            keep_words_out_of_logs()
 
         @routes.exception(PayloadTooLarge)
         async def too_large(_request: Request, _error: PayloadTooLarge) -> HTTPResponse:

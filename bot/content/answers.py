@@ -61,6 +61,32 @@ def load_answers(data: Path = DATA) -> dict[str, Answer]:
     return answers
 
 
+@dataclass(frozen=True)
+class Control:
+    """One wording of something that is no answer: asking, not knowing, repeating, handing over."""
+
+    id: str
+    version: str
+    text: str
+
+
+@lru_cache(maxsize=4)
+def load_controls(data: Path = DATA) -> dict[str, tuple[Control, ...]]:
+    """The wordings of every action that is no answer, in order. Raises ContentError for one without an id."""
+    controls: dict[str, tuple[Control, ...]] = {}
+    for path in sorted((data / "responses").glob("*.yml")):
+        for action, variants in (read_yaml(path).get("responses") or {}).items():
+            if "/" in action:
+                continue
+            for variant in variants:
+                if ".v" not in str(variant.get("id", "")):
+                    raise ContentError(f"{name(path)}: {action}: every wording needs an id with a version.")
+            controls[action] = tuple(
+                Control(variant["id"].rsplit(".v", 1)[0], variant["id"], variant["text"]) for variant in variants
+            )
+    return controls
+
+
 @lru_cache(maxsize=4)
 def load_sources(data: Path = DATA) -> dict[str, Source]:
     """All sources by key. The same key in two files must be the same source."""

@@ -1,6 +1,6 @@
 """The one entry to everything Rasa, without TensorFlow.
 
-Rasa 3.6.21 wants TensorFlow in exactly three places, none of which this assistant uses:
+Rasa 3.6.21 wants TensorFlow in three places, none of which this assistant uses:
 
 * ``rasa.utils.train_utils``, imported at start for helpers of the neural components;
 * ``rasa.engine.recipes.default_components``, the list of every built-in component;
@@ -8,7 +8,8 @@ Rasa 3.6.21 wants TensorFlow in exactly three places, none of which this assista
 
 `activate` puts one finder in front of Python's own. It defers the first and takes the other two from
 ``components.py`` and ``validator.py`` beside this file. Nothing stands in for TensorFlow itself, and
-nothing in Rasa is edited: ``config.yml`` stays an ordinary ``default.v1``.
+nothing in Rasa is edited: ``config.yml`` stays an ordinary ``default.v1``. The same finder defers a few more
+modules that only slow the start, and leaves ``rasa.core.channels`` with the console alone.
 See ``docs/decisions/001-rasa-without-tensorflow.md``.
 """
 
@@ -24,7 +25,7 @@ from bot.rasa_light.finder import INTERCEPTED, RasaFinder
 __all__ = ["RASA_VERSION", "UnsupportedRasa", "activate", "main"]
 
 RASA_VERSION = "3.6.21"
-"""The only version whose three TensorFlow imports are known and tested."""
+"""The only version whose imports are known and tested."""
 
 LOOPBACK = "127.0.0.1"
 

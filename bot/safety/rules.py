@@ -167,7 +167,7 @@ def _compile(
     phrases: dict[str, list[str]] = {}
     for name, entries in every.items():
         for entry in entries:
-            if "{" in entry:
+            if any(mark in entry for mark in ("{", "..", "<>")):
                 made = parse_frame(entry)
                 if len(made.chunks) > 1:
                     raise ValueError(f"family {name}: {entry!r} must be one chunk")

@@ -57,7 +57,7 @@ class ScopeReader:
             return QUESTION_SCOPE
         if not ignore_person and self._about_other(span):
             return OTHER_PAST if self._other_past(span) else OTHER_NOW
-        if self._past(span):
+        if self._past(hit):
             return PAST
         return KNOWN if self._known(span) else NOW
 
@@ -172,7 +172,7 @@ class ScopeReader:
             return True
         if not any(place in self._people for place in places):
             return False
-        if any(place in self._at["cue_recent"] for place in places):
+        if any(place in self._at["cue_recent"] for place in places if not span[0] <= place < span[1]):
             return False
         if any(place in self._at["cue_past"] or place in self._at["cue_died"] for place in places):
             return True
@@ -181,10 +181,13 @@ class ScopeReader:
 
     # -- past and long known ----------------------------------------------------------------------------------------
 
-    def _past(self, span: Span) -> bool:
+    def _past(self, hit: Hit) -> bool:
+        span = hit.span
         if span[0] in self._at["cue_present"]:
             return False  # "I can't ..." is the present tense: a year named nearby belongs to something else
         for start, end in self._found.of("cue_past"):
+            if span[0] <= start and end <= span[1] and not any(part[0] <= start < part[1] for part in hit.parts):
+                return True  # "my ex used to hit me"
             if end <= span[0] and span[0] - end <= _PAST_BEFORE:
                 if self._reaches(end, span[0], whole_clause=self._opens_clause(start)) and not self._recent_near(span):
                     return True
@@ -218,7 +221,8 @@ class ScopeReader:
 
     def _recent_near(self, span: Span) -> bool:
         first, last = self._sentence(span)
-        return any(place in self._at["cue_recent"] for place in range(max(first, span[0] - 6), min(last, span[1] + 7)))
+        near = (*range(max(first, span[0] - 6), span[0]), *range(span[1], min(last, span[1] + 7)))
+        return any(place in self._at["cue_recent"] for place in near)
 
     def _sentence(self, span: Span) -> Span:
         first, last = span

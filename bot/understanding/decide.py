@@ -12,6 +12,8 @@ TALK_TO_PERSON = "talk_to_person"
 MOST_CHOICES = 3
 LEAST_CHOICE = 0.04
 SURELY_OUTSIDE = 0.5
+# Below this cosine a text is like nothing we have ever read: gibberish is not understood, rather than out of scope.
+LIKE_ANYTHING = 0.35
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ def decide(reading: Reading, classifier: Classifier) -> Decision:
     choices = _choices(heard, best)
     if best.score >= ask and best.out_of_scope < SURELY_OUTSIDE and choices:
         return _decision(DID_YOU_MEAN, choices, best)
-    return _decision(OUT_OF_SCOPE if whole.out_of_scope >= SURELY_OUTSIDE else NOT_UNDERSTOOD, (), whole)
+    outside = whole.out_of_scope >= SURELY_OUTSIDE and whole.nearest >= LIKE_ANYTHING
+    return _decision(OUT_OF_SCOPE if outside else NOT_UNDERSTOOD, (), whole)
 
 
 def _choices(heard: list[Prediction], best: Prediction) -> tuple[str, ...]:

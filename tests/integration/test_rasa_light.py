@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot import rasa_light
-from bot.rasa_light.finder import DEFERRED, DEFERRED_NAMES, INTERCEPTED, RasaFinder
+from bot.rasa_light.finder import DEFERRED, INTERCEPTED, RasaFinder
 from tests.support.rasa_project import Finished, make_project, run, trained
 
 pytestmark = pytest.mark.rasa
@@ -52,6 +52,10 @@ try:
     deferred.init_split_entities(True, True)
 except ImportError as error:
     results["used"] = str(error)
+from rasa.utils.tensorflow.model_data import ragged_array_to_ndarray
+results["forwarded"] = ragged_array_to_ndarray([[1, 2], [3]]).shape
+from rasa.core.channels import BUILTIN_CHANNELS
+results["channels"] = sorted(BUILTIN_CHANNELS)
 import rasa.telemetry
 results["telemetry"] = rasa.telemetry.is_telemetry_enabled()
 import rasa.core.training.interactive
@@ -127,12 +131,29 @@ def test_the_deferred_module_is_run_on_first_use_only(commands: dict[str, object
     assert "needs 'tensorflow'" in str(commands["used"])
 
 
-def test_deferred_names_are_those_of_the_real_module() -> None:
+@pytest.mark.parametrize("module", DEFERRED)
+def test_deferred_names_are_those_of_the_real_module(module: str) -> None:
     spec = importlib.util.find_spec("rasa")
     assert spec and spec.submodule_search_locations
-    path = Path(spec.submodule_search_locations[0], *DEFERRED.split(".")[1:]).with_suffix(".py")
-    functions = [node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)]
-    assert {name for name in functions if not name.startswith("_")} == DEFERRED_NAMES
+    path = Path(spec.submodule_search_locations[0], *module.split(".")[1:]).with_suffix(".py")
+    own, imported = set(), set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            own.add(node.name)
+        elif isinstance(node, ast.Assign):
+            own |= {name.id for name in node.targets if isinstance(name, ast.Name)}
+        elif isinstance(node, ast.ImportFrom):
+            imported |= {name.name for name in node.names}
+    own = {name for name in own if not name.startswith("_") and name != "logger"}
+    assert own <= DEFERRED[module] <= own | imported
+
+
+def test_a_function_that_was_taken_early_runs_the_real_one(commands: dict[str, object]) -> None:
+    assert commands["forwarded"] == [2]
+
+
+def test_no_messenger_can_be_configured(commands: dict[str, object]) -> None:
+    assert commands["channels"] == ["cmdline"]
 
 
 def test_another_version_of_rasa_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

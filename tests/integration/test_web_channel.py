@@ -196,6 +196,7 @@ def test_a_mistyped_store_class_stops_the_start(tmp_path: Path) -> None:
     finished = run(project, "-m", "bot.rasa_light", "run", "--port", "0", PNE_TRACKER_URL="sqlite:///x.db")
     assert finished.code == 1
     assert "The tracker store is InMemoryTrackerStore" in finished.output
+    assert finished.guard == [{"outside": [], "tensorflow": False}]
 
 
 # --- the parts, in this process ---

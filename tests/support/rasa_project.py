@@ -6,8 +6,10 @@ addresses other than loopback it asked for.
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -236,7 +238,9 @@ def run(project: Path, *arguments: str, stdin: str = "", **changed: str) -> Fini
 @lru_cache(maxsize=1)
 def trained() -> tuple[Path, Finished]:
     """The project with a model, trained once in a test run by ``python -m bot.rasa_light train``."""
-    project = make_project(Path(tempfile.mkdtemp(prefix="pne-rasa-")))
+    folder = Path(tempfile.mkdtemp(prefix="pne-rasa-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    project = make_project(folder)
     return project, run(project, "-m", "bot.rasa_light", "train", "--fixed-model-name", "tiny")
 
 

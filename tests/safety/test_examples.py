@@ -1,0 +1,56 @@
+"""Every category's own examples are tests: what must raise an alarm, a question, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator
+
+import pytest
+
+from bot.safety import load_rules, screen
+from bot.safety.rules import load_examples
+
+EXAMPLES = load_examples()
+LEAST = {"must_fire": 12, "must_ask": 6, "must_not_fire": 8}
+
+
+def _cases(kind: str) -> Iterator[Any]:
+    for identity, kinds in EXAMPLES.items():
+        for example in kinds[kind]:
+            text = example["text"] if isinstance(example, dict) else example
+            yield pytest.param(identity, text, id=f"{identity}-{text[:50]}")
+
+
+@pytest.mark.parametrize(("identity", "text"), _cases("must_fire"))
+def test_must_fire(identity: str, text: str) -> None:
+    result = screen(text)
+    assert result.tier in ("T0", "T1", "T2", "T3") and not result.ask
+    fired = [one for one in result.findings if one.category == identity and one.raised_by == "hard" and one.tier != "T4"]
+    assert fired, f"raised by {result.worst} but not by {identity}"
+
+
+@pytest.mark.parametrize(("identity", "text"), _cases("must_ask"))
+def test_must_ask(identity: str, text: str) -> None:
+    result = screen(text)
+    assert result.ask, f"expected a question, got {result.worst}"
+    assert identity in {one.category for one in result.findings if one.raised_by == "ask" and one.tier != "T4"}
+
+
+@pytest.mark.parametrize(("identity", "text"), _cases("must_not_fire"))
+def test_must_not_fire(identity: str, text: str) -> None:
+    result = screen(text)
+    assert not result.ask and result.tier in (None, "T4"), f"raised by {result.worst}"
+
+
+def test_every_category_has_enough_examples_and_reasons() -> None:
+    assert set(EXAMPLES) == {one.id for one in load_rules().categories}
+    for identity, kinds in EXAMPLES.items():
+        for kind, least in LEAST.items():
+            assert len(kinds[kind]) >= least, f"{identity} {kind}"
+        for example in kinds["must_not_fire"]:
+            assert set(example) == {"text", "why"} and example["why"], f"{identity}: {example}"
+
+
+def test_no_example_is_given_twice() -> None:
+    for identity, kinds in EXAMPLES.items():
+        seen = [one["text"] if isinstance(one, dict) else one for kind in kinds.values() for one in kind]
+        assert len(seen) == len({text.lower() for text in seen}), identity
