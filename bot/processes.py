@@ -78,7 +78,7 @@ def parts(settings: Settings, model: Path) -> list[Part]:
             "web",
             [python, "-m", "uvicorn", "bot.web.main:app", "--factory", "--host", settings.host, "--port",
              str(settings.port), "--ws", "none", "--no-access-log",
-             "--timeout-graceful-shutdown", "5"],
+             "--timeout-graceful-shutdown", "2"],
             logs / "web.log",
             environment={"PNE_RASA_SECRET": settings.rasa_secret},
         ),

@@ -26,11 +26,13 @@ _PIECE = re.compile(
     r"|(?P<and>&)|(?P<line>\n)|(?P<question>\?)|(?P<stop>[.!;])|(?P<comma>[,:()/\-\u2013\u2014])"
 )
 _LONG_RUN = re.compile(r"(.)\1{2,}")
+_DOUBLE = re.compile(r"(.)\1")
 _SUFFIXES = {"'ll": "will", "'re": "are", "'ve": "have", "'d": "would", "'m": "am"}
 _BEFORE_NOT = {"do": "dont", "does": "doesnt", "did": "didnt", "have": "havent", "has": "hasnt", "had": "hadnt",
                "is": "isnt", "are": "arent", "was": "wasnt", "were": "werent", "could": "couldnt",
                "would": "wouldnt", "should": "shouldnt", "will": "wont", "can": "cannot"}
 _CANNOT = {"cant": "cannot", "carnt": "cannot", "cnt": "cannot", "canot": "cannot", "cannt": "cannot"}
+_ASKED_FIRST = frozenset({"cannot", "couldnt", "dont", "didnt", "wont", "havent"})
 _SHORTEST_REPAIR = 5
 
 
@@ -83,9 +85,8 @@ class Speller:
         found = set(self.deletes.get(word, ()))
         for shorter in _shortened(word):
             found.update(self.deletes.get(shorter, ()))
-        close = sorted((form[0] != word[0], abs(len(form) - len(word)), form)
-                       for form in found if _one_edit_apart(word, form))
-        return close[0][2] if close else word
+        close = sorted((_unlikeliness(word, form), form) for form in found if _one_edit_apart(word, form))
+        return close[0][1] if close else word
 
 
 def make_speller(targets: Iterable[str], english: frozenset[str]) -> Speller:
@@ -198,6 +199,8 @@ def _append(pieces: list[tuple[str, int, int, int]], word: str, start: int, end:
     if word == "not" and pieces and not pieces[-1][3] and pieces[-1][0] in _BEFORE_NOT:
         auxiliary, earlier, _, _ = pieces[-1]
         pieces[-1] = (_BEFORE_NOT[auxiliary], earlier, end, NONE)
+    elif word == "i" and pieces and pieces[-1][0] in _ASKED_FIRST:  # "why can't I ..." asks about "I can't ..."
+        pieces.insert(-1, (word, start, end, NONE))
     else:
         pieces.append((word, start, end, NONE))
 
@@ -213,12 +216,22 @@ def _spelled_out(word: str, shorthand: Mapping[str, str]) -> tuple[str, ...]:
             if word.endswith("'s"):
                 word = word[:-2]
         word = word.replace("'", "")
-    word = _CANNOT.get(word, word)
+    drawn_out = _LONG_RUN.sub(r"\1", word)
+    word = _CANNOT.get(drawn_out, word)
     return (*shorthand.get(word, word).split(), *tail)
 
 
 def _shortened(word: str) -> list[str]:
     return [word[:place] + word[place + 1:] for place in range(len(word))]
+
+
+def _unlikeliness(typed: str, form: str) -> tuple[bool, int]:
+    """How unlikely a slip is: single for double letters, then swaps, then missing or extra letters, then wrong ones."""
+    if _DOUBLE.sub(r"\1", typed) == _DOUBLE.sub(r"\1", form):
+        return False, 0
+    if len(typed) != len(form):
+        return typed[0] != form[0], 2
+    return typed[0] != form[0], 1 if sorted(typed) == sorted(form) else 3
 
 
 def _one_edit_apart(first: str, second: str) -> bool:

@@ -13,7 +13,7 @@ from bot.handoff import escalate
 from bot.handoff.escalate import AlreadyClaimed, NotYours, UnknownHandoff
 from bot.handoff.states import CLOSE, HAND_BACK, NotAllowed
 from bot.store import audit, events
-from bot.store.conversations import HUMAN, locked_conversation
+from bot.store.conversations import HUMAN, conversation_with, locked_conversation
 from bot.store.handoffs import CLAIMED, CLOSED, RETURNED, handoff_of
 from bot.store.models import Clinician, Handoff
 from bot.web import bodies
@@ -111,7 +111,8 @@ def hand_back(desk: Desk, handoff_id: str, lift_hold: bool) -> str:
             stepped = escalate.hand_back(session, handoff_id, desk.me, lift_hold)
         except NotAllowed as error:
             return _done_already(session, desk, handoff_id, error)
-        _tell(session, desk, stepped.handoff, stepped.state, "handoff_returned")
+        held = conversation_with(session, stepped.handoff.conversation_id).hold
+        _tell(session, desk, stepped.handoff, stepped.state, "handoff_returned_hold" if held else "handoff_returned")
         return str(stepped.handoff.conversation_id)
 
 

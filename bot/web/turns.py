@@ -72,7 +72,9 @@ async def receive(services: Services, incoming: Incoming) -> int:
     screening = screen(incoming, history)
     try:
         recorded = await _at_once_if_slow(services, incoming, screening)
-    except DatabaseUnavailable as error:
+    except Problem:
+        raise
+    except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
         log.error("message_not_stored", cause=type(error.__cause__ or error).__name__, tier=screening.tier)
         raise Problem("not_stored", events=unsaved_words(services, incoming.clinic, screening)) from None
     if not recorded.fresh:
@@ -212,10 +214,14 @@ def _hand_over(
         rule=finding.rule if finding else None,
         words=incoming.text,
         message_shown=words.id if words else "",
-        numbers_shown=[incoming.clinic.numbers[name] for name in words.numbers_used] if words else [],
+        numbers_shown=_shown_numbers(words, incoming.clinic) if words else [],
         about={"scope": finding.scope, "heard": finding.words} if finding else {},
     )
     _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
+
+
+def _shown_numbers(words: safety.SafetyWords, clinic: Clinic) -> list[str]:
+    return [clinic.numbers[name] for name in words.numbers_used if name != "clinic"]
 
 
 def _open_handoff(session: Session, conversation_id: str, category: str, tier: str) -> Handoff | None:

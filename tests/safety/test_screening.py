@@ -29,7 +29,7 @@ def _alarm(text: str, history: tuple[str, ...] = ()) -> bool:
 
 @pytest.mark.parametrize(("history", "text", "tier"), [
     (("my back pain is bad today", "it started last week"), "I also have a fever", "T2"),
-    (("my calf is swollen", "ok"), "now I'm a bit breathless", "T1"),
+    (("my calf is swollen", "ok"), "I'm a bit breathless", "T1"),
     (("my bladder feels a bit different", "and my back aches"), "numb bum when I sit on hard chairs", "T1"),
 ])
 def test_the_last_messages_count_together(history: tuple[str, ...], text: str, tier: str) -> None:
