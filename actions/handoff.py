@@ -41,12 +41,9 @@ class ActionClinicianHandoff(Action):
             )
         except DatabaseUnavailable:
             dispatcher.utter_message(response="utter_handoff_failed")
-            return [SlotSet("safety_answer", None)]
+            return []
         dispatcher.utter_message(response="utter_handoff_made", time=raised.at.astimezone().strftime("%H:%M"))
-        events = [SlotSet("safety_answer", None)]
-        if found is PERSON:
-            events += [SlotSet("contact_note", None), FollowupAction("contact_form")]
-        return events
+        return [SlotSet("contact_note", None), FollowupAction("contact_form")] if found is PERSON else []
 
 
 class ActionAddContactNote(Action):

@@ -131,15 +131,16 @@ function choiceGroup(buttons, event, context) {
 }
 
 /**
- * Close a group: its buttons stay readable and reachable, the chosen one carries a mark.
+ * Close a group: its buttons stay readable and reachable, the chosen one carries a mark. Under an answer only the
+ * chosen one closes: someone who has asked "why" may still want to hear more.
  * @param {HTMLElement} group
  * @param {string} chosen payload or title of the choice; empty closes without one
  * @param {Context["t"]} t
  */
 export function closeChoices(group, chosen, t) {
   for (const button of /** @type {NodeListOf<HTMLElement>} */ (group.querySelectorAll(".choice"))) {
-    button.setAttribute("aria-disabled", "true");
     const match = chosen !== "" && (button.dataset.payload === chosen || button.textContent === chosen);
+    if (match || !chosen || !group.closest(".kind-text")) button.setAttribute("aria-disabled", "true");
     if (!match || button.classList.contains("chosen")) continue;
     button.classList.add("chosen");
     button.prepend(icon("check"));
@@ -185,6 +186,7 @@ export function renderEvent(event, context) {
   const id = `message-${++labels}`;
   const article = h("article", { class: `message ${event.author} kind-${known ? body.kind : "text"}` });
   article.setAttribute("aria-labelledby", id);
+  if (body.answer_id) article.dataset.answer = String(body.answer_id);
   article.append(metaLine(id, event, t));
 
   const look = known && !patient ? LOOKS[/** @type {keyof typeof LOOKS} */ (body.kind)] : undefined;

@@ -143,8 +143,8 @@ class CuratedResponses(NaturalLanguageGenerator):
             return self._plain(action, tracker)
         question = safety.question_for(found["category"], self._clinic(tracker).numbers)
         labels = self._wording.labels
-        buttons = [replies.button(labels["yes"], "/affirm"), replies.button(labels["no"], "/deny"),
-                   replies.button(labels["not_sure"], "/affirm")]  # fmt: skip
+        # They send their own words: a plain No is read by the safety library, like a typed one.
+        buttons = [replies.button(labels[key], labels[key]) for key in ("yes", "no", "not_sure")]
         return {
             "text": f"{question.lead}\n\n{question.question}",
             "buttons": buttons,

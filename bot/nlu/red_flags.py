@@ -12,13 +12,17 @@ from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
-from rasa.shared.nlu.constants import INTENT, METADATA, TEXT
+from rasa.shared.nlu.constants import ENTITIES, INTENT, METADATA, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot import safety
 
 RED_FLAG, SAFETY_CHECK = "red_flag", "safety_check"
 NO_ALARM = {None, "T4"}
+# Empties the slot of the answer (domain.yml): an earlier "no" must never answer a new question.
+_NEW_QUESTION = {"entity": "safety_open", "value": None, "start": 0, "end": 0, "extractor": "RedFlagDetector"}
+# A plain No is decided by the safety library: a classifier once took "not sure" for one.
+_PLAIN_NO = {**_NEW_QUESTION, "entity": "plain_no", "value": "no"}
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -37,7 +41,10 @@ class RedFlagDetector(GraphComponent):
             metadata = message.get(METADATA) or {}
             if metadata.get("payload"):
                 continue  # a button of ours, not the patient's words
-            screening = safety.screen(message.get(TEXT) or "")
+            text = message.get(TEXT) or ""
+            if safety.is_plain_no(text):
+                message.set(ENTITIES, [*message.get(ENTITIES, []), _PLAIN_NO], add_to_output=True)
+            screening = safety.screen(text)
             # Asked and denied in the web app a moment ago: the alarm stays, the question is not put twice.
             denied = set(metadata.get("denied") or ())
             if screening.ask and screening.worst is not None and screening.worst.category in denied:
@@ -46,4 +53,6 @@ class RedFlagDetector(GraphComponent):
                 message.set("red_flag", screening.as_dict(), add_to_output=True)
                 name = SAFETY_CHECK if screening.ask else RED_FLAG
                 message.set(INTENT, {"name": name, "confidence": 1.0}, add_to_output=True)
+                if screening.ask:
+                    message.set(ENTITIES, [*message.get(ENTITIES, []), _NEW_QUESTION], add_to_output=True)
         return messages

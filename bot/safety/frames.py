@@ -7,9 +7,9 @@ A frame is one or more chunks. A chunk is words and ``{families}`` with bounded 
     {back_pain} & {fever}           both anywhere in this message
     {back_pain} && {fever}          one of them in this message, the other in any of the last messages
     {numb} ..2 bum & !{sat_long}    only where the family after "!" is absent
-    ^{cancer_treated} & {back_pain} "^": a past or long-known mention of this chunk is good enough
+    ^{fall} & {worse}               "^": a past or long-known mention of this chunk is good enough
 
-Words may hold alternatives, ``lost (all|) (feeling|sensation)``, and ``leak~`` stands for all its regular forms.
+Words may hold alternatives, ``lost (all|) (feeling|sensation)``; ``leak~`` stands for its regular forms.
 """
 
 from __future__ import annotations
@@ -44,16 +44,12 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Frame:
-    """A parsed frame. ``pooled``: its chunks may be spread over the last messages."""
+    """A parsed frame. ``needs``: families that must be present; ``pooled``: in any of the last messages."""
 
     text: str
     chunks: tuple[Chunk, ...]
+    needs: frozenset[str]
     pooled: bool = False
-
-    @property
-    def families(self) -> tuple[str, ...]:
-        """Families that must be present, in the order written."""
-        return tuple(step.family for chunk in self.chunks if not chunk.absent for step in chunk.steps)
 
 
 def parse_frame(text: str) -> Frame:
@@ -71,7 +67,8 @@ def parse_frame(text: str) -> Frame:
     chunks = tuple(_parse_chunk(group, text) for group in groups)
     if all(chunk.absent for chunk in chunks):
         raise ValueError(f"nothing must be present in {text!r}")
-    return Frame(text, chunks, pooled="&&" in joins)
+    needs = frozenset(step.family for chunk in chunks if not chunk.absent for step in chunk.steps)
+    return Frame(text, chunks, needs, pooled="&&" in joins)
 
 
 def literal(name: str) -> str | None:
@@ -87,7 +84,9 @@ def expand(phrase: str) -> list[str]:
     choices = [piece.split("|") if place % 2 else [piece] for place, piece in enumerate(pieces)]
     spelled: list[str] = []
     for combination in product(*choices):
-        words = [_inflected(word[:-1]) if word.endswith("~") else [word] for word in "".join(combination).split()]
+        words = [
+            _inflected(word[:-1]) if word.endswith("~") else [word] for word in "".join(combination).split()
+        ]
         spelled.extend(" ".join(one) for one in product(*words))
     return list(dict.fromkeys(spelled))
 
@@ -124,7 +123,12 @@ def _inflected(word: str) -> list[str]:
     if word.endswith("y") and word[-2:-1] not in _VOWELS:
         return [word, word[:-1] + "ies", word[:-1] + "ied", word + "ing"]
     stem = word
-    if len(word) in (3, 4) and word[-1] not in _VOWELS + "wxy" and word[-2] in _VOWELS and word[-3] not in _VOWELS:
+    if (
+        len(word) in (3, 4)
+        and word[-1] not in _VOWELS + "wxy"
+        and word[-2] in _VOWELS
+        and word[-3] not in _VOWELS
+    ):
         stem = word + word[-1]
     plural = word + ("es" if word.endswith(("s", "sh", "ch", "x", "z")) else "s")
     return [word, plural, stem + "ed", stem + "ing"]

@@ -6,8 +6,9 @@ uses all become one placeholder before spaCy sees them, so patients' words never
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from bot.safety.frames import NEAR, Chunk, Frame, Step, literal
 from bot.safety.normalise import STOP, Tokens
@@ -62,12 +63,13 @@ class PhraseFinder:
                 if word[0].isdigit():
                     for family in self._number_families(word):
                         spans.setdefault(family, set()).add((place, place + 1))
-        found = Found(tokens, {name: _in_order(places) for name, places in spans.items()})
+        ordered = {name: _in_order(places) for name, places in spans.items()}
+        found = Found(tokens, ordered)
         for name, frames in self.derived:
-            more = [hit.span for frame in frames for hit in chunk_hits(found, frame.chunks[0], self.blockers)]
+            here = [frame for frame in frames if frame.needs <= ordered.keys()]
+            more = {hit.span for frame in here for hit in chunk_hits(found, frame.chunks[0], self.blockers)}
             if more:
-                merged = _in_order({*found.of(name), *more})
-                found = Found(tokens, {**found.spans, name: merged})
+                ordered[name] = _in_order(more.union(ordered.get(name, ())))
         return found
 
     def _number_families(self, word: str) -> Iterator[str]:
@@ -149,7 +151,9 @@ def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str
 
 def _closed(tokens: Tokens, gap: Span, blockers: frozenset[str]) -> bool:
     """A sentence end, or a word like "but", stands in the gap."""
-    return _broken(tokens, gap[0], gap[1] + 1) or any(word in blockers for word in tokens.words[gap[0]:gap[1]])
+    return _broken(tokens, gap[0], gap[1] + 1) or any(
+        word in blockers for word in tokens.words[gap[0] : gap[1]]
+    )
 
 
 def _broken(tokens: Tokens, first: int, last: int) -> bool:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Iterable, Mapping, Sequence
 
 NONE, COMMA, LINE, STOP, QUESTION = 0, 1, 2, 3, 4
 SELF, OTHER = "self", "other"
@@ -28,9 +28,23 @@ _PIECE = re.compile(
 _LONG_RUN = re.compile(r"(.)\1{2,}")
 _DOUBLE = re.compile(r"(.)\1")
 _SUFFIXES = {"'ll": "will", "'re": "are", "'ve": "have", "'d": "would", "'m": "am"}
-_BEFORE_NOT = {"do": "dont", "does": "doesnt", "did": "didnt", "have": "havent", "has": "hasnt", "had": "hadnt",
-               "is": "isnt", "are": "arent", "was": "wasnt", "were": "werent", "could": "couldnt",
-               "would": "wouldnt", "should": "shouldnt", "will": "wont", "can": "cannot"}
+_BEFORE_NOT = {
+    "do": "dont",
+    "does": "doesnt",
+    "did": "didnt",
+    "have": "havent",
+    "has": "hasnt",
+    "had": "hadnt",
+    "is": "isnt",
+    "are": "arent",
+    "was": "wasnt",
+    "were": "werent",
+    "could": "couldnt",
+    "would": "wouldnt",
+    "should": "shouldnt",
+    "will": "wont",
+    "can": "cannot",
+}
 _CANNOT = {"cant": "cannot", "carnt": "cannot", "cnt": "cannot", "canot": "cannot", "cannt": "cannot"}
 _ASKED_FIRST = frozenset({"cannot", "couldnt", "dont", "didnt", "wont", "havent"})
 _SHORTEST_REPAIR = 5
@@ -43,9 +57,9 @@ class Tokens:
     words: tuple[str, ...]
     starts: tuple[int, ...]
     ends: tuple[int, ...]
-    breaks: tuple[int, ...]      # strongest punctuation before word i; one extra entry for the end
+    breaks: tuple[int, ...]  # strongest punctuation before word i; one extra entry for the end
     owners: tuple[str | None, ...]  # "my" or "his/her" just before word i
-    verbs: tuple[bool, ...]      # a dropped "is/are/was" stood just before word i
+    verbs: tuple[bool, ...]  # a dropped "is/are/was" stood just before word i
 
     def __len__(self) -> int:
         return len(self.words)
@@ -97,7 +111,9 @@ def make_speller(targets: Iterable[str], english: frozenset[str]) -> Speller:
         if len(word) >= _SHORTEST_REPAIR:
             for form in (word, *_shortened(word)):
                 index.setdefault(form, set()).add(word)
-    return Speller(known=english | wanted, deletes={form: tuple(sorted(words)) for form, words in index.items()})
+    return Speller(
+        known=english | wanted, deletes={form: tuple(sorted(words)) for form, words in index.items()}
+    )
 
 
 @lru_cache(maxsize=1)
@@ -128,7 +144,9 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
             continue
         if speller is not None:
             word = speller.repair(word)
-        if word in language.fillers and not (word in language.others and _stands_alone(pieces, place, language)):
+        if word in language.fillers and not (
+            word in language.others and _stands_alone(pieces, place, language)
+        ):
             owner = SELF if word in language.own else OTHER if word in language.others else owner
             verb = verb or word in language.be_verbs
             continue
@@ -175,8 +193,11 @@ def _simple(character: str) -> str:
         return "'"
     if character.isascii():
         return character.lower()
-    kept = [part for part in unicodedata.normalize("NFKD", character)
-            if unicodedata.category(part) not in ("Mn", "Cf")]
+    kept = [
+        part
+        for part in unicodedata.normalize("NFKD", character)
+        if unicodedata.category(part) not in ("Mn", "Cf")
+    ]
     return "".join(kept).lower()
 
 
@@ -199,7 +220,9 @@ def _append(pieces: list[tuple[str, int, int, int]], word: str, start: int, end:
     if word == "not" and pieces and not pieces[-1][3] and pieces[-1][0] in _BEFORE_NOT:
         auxiliary, earlier, _, _ = pieces[-1]
         pieces[-1] = (_BEFORE_NOT[auxiliary], earlier, end, NONE)
-    elif word == "i" and pieces and pieces[-1][0] in _ASKED_FIRST:  # "why can't I ..." asks about "I can't ..."
+    elif (
+        word == "i" and pieces and pieces[-1][0] in _ASKED_FIRST
+    ):  # "why can't I ..." asks about "I can't ..."
         pieces.insert(-1, (word, start, end, NONE))
     else:
         pieces.append((word, start, end, NONE))
@@ -222,11 +245,11 @@ def _spelled_out(word: str, shorthand: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _shortened(word: str) -> list[str]:
-    return [word[:place] + word[place + 1:] for place in range(len(word))]
+    return [word[:place] + word[place + 1 :] for place in range(len(word))]
 
 
 def _unlikeliness(typed: str, form: str) -> tuple[bool, int]:
-    """How unlikely a slip is: single for double letters, then swaps, then missing or extra letters, then wrong ones."""
+    """How unlikely a slip is: single for double letter, swap, missing or extra letter, wrong letter."""
     if _DOUBLE.sub(r"\1", typed) == _DOUBLE.sub(r"\1", form):
         return False, 0
     if len(typed) != len(form):

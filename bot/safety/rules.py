@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 import yaml
 
@@ -18,9 +20,24 @@ from bot.safety.scope import CUES
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "safety"
 _IDIOMS = "idiom"
-_TOO_BROAD = frozenset({"not", "no", "never", "have", "had", "i", "and", "to", "in", "it"})
-_COMMON_KEYS = {"language", "cues", "gap_blockers", "idioms", "numbers", "scopes", "confidence", "history", "raise",
-                "same_day_systems", "leads", "words", "buttons", "answers", "domain"}
+_TOO_BROAD = frozenset({"not", "no", "never", "have", "had", "i", "and", "to", "in", "it", "if"})
+_COMMON_KEYS = {
+    "language",
+    "cues",
+    "gap_blockers",
+    "idioms",
+    "numbers",
+    "scopes",
+    "confidence",
+    "history",
+    "raise",
+    "same_day_systems",
+    "leads",
+    "words",
+    "buttons",
+    "answers",
+    "domain",
+}
 _LANGUAGE_KEYS = {"fillers", "be_verbs", "own", "others", "not_owned", "shorthand"}
 
 
@@ -49,7 +66,7 @@ class RuleSet:
 
 
 def load_rules(folder: Path | None = None) -> RuleSet:
-    """The rules in ``folder`` (the project's own by default), read once. Raises ValueError naming file and id."""
+    """The rules in ``folder`` (by default our own), read once. Raises ValueError naming file and id."""
     return _load((folder or DATA).resolve())
 
 
@@ -77,8 +94,15 @@ def _load(folder: Path) -> RuleSet:
     finder, targets = _compile(families, categories, policy, language, numbers, blockers)
     own_words = targets | set(schema.texts(common["domain"], "common.yml domain"))
     speller = make_speller(own_words, english_words() | language.fillers | set(language.shorthand))
-    return RuleSet(language, speller, finder, blockers, tuple(sorted(categories, key=lambda one: one.id)), policy,
-                   _answers(common["answers"], language))
+    return RuleSet(
+        language,
+        speller,
+        finder,
+        blockers,
+        tuple(sorted(categories, key=lambda one: one.id)),
+        policy,
+        _answers(common["answers"], language),
+    )
 
 
 def load_examples(folder: Path | None = None) -> dict[str, dict[str, list[Any]]]:
@@ -88,8 +112,12 @@ def load_examples(folder: Path | None = None) -> dict[str, dict[str, list[Any]]]
         for identity, kinds in _read(path).items():
             if identity in found:
                 raise ValueError(f"{path.name} {identity}: given twice")
-            found[identity] = schema.check_keys(kinds, {"must_fire", "must_ask", "must_not_fire"},
-                                                f"{path.name} {identity}", {"must_fire", "must_ask", "must_not_fire"})
+            found[identity] = schema.check_keys(
+                kinds,
+                {"must_fire", "must_ask", "must_not_fire"},
+                f"{path.name} {identity}",
+                {"must_fire", "must_ask", "must_not_fire"},
+            )
     return found
 
 
@@ -106,11 +134,18 @@ def _read(path: Path) -> Any:
 
 def _language(value: Any) -> Language:
     data = schema.check_keys(value, _LANGUAGE_KEYS, "common.yml language", _LANGUAGE_KEYS)
-    lists = {key: frozenset(schema.texts(data[key], f"common.yml language {key}"))
-             for key in ("fillers", "be_verbs", "own", "others", "not_owned")}
-    shorthand = {str(short): schema.text(long, f"common.yml shorthand {short}") for short, long in data["shorthand"].items()}
+    lists = {
+        key: frozenset(schema.texts(data[key], f"common.yml language {key}"))
+        for key in ("fillers", "be_verbs", "own", "others", "not_owned")
+    }
+    shorthand = {
+        str(short): schema.text(long, f"common.yml shorthand {short}")
+        for short, long in data["shorthand"].items()
+    }
     every_filler = lists["fillers"] | lists["be_verbs"] | lists["own"] | lists["others"]
-    return Language(every_filler, lists["be_verbs"], lists["own"], lists["others"], lists["not_owned"], shorthand)
+    return Language(
+        every_filler, lists["be_verbs"], lists["own"], lists["others"], lists["not_owned"], shorthand
+    )
 
 
 def _add_families(families: dict[str, list[str]], value: Any, where: str) -> None:
@@ -133,15 +168,20 @@ def _policy(common: Mapping[str, Any]) -> Policy:
     missing = set(schema.SCOPES) - set(scopes)
     if missing:
         raise ValueError(f"common.yml scopes: missing {', '.join(sorted(missing))}")
-    confidence = schema.check_keys(common["confidence"], {"hard", "ask", "excused"}, "common.yml confidence",
-                                   {"hard", "ask", "excused"})
-    leads = schema.check_keys(common["leads"], set(schema.ALARM_TIERS), "common.yml leads", set(schema.ALARM_TIERS))
+    confidence = schema.check_keys(
+        common["confidence"], {"hard", "ask", "excused"}, "common.yml confidence", {"hard", "ask", "excused"}
+    )
+    leads = schema.check_keys(
+        common["leads"], set(schema.ALARM_TIERS), "common.yml leads", set(schema.ALARM_TIERS)
+    )
     words = schema.read_words(common["words"], "common.yml words")
     missing = set(schema.ALARM_TIERS) - set(words)
     if missing:
         raise ValueError(f"common.yml words: missing {', '.join(sorted(missing))}")
-    buttons = tuple(schema.check_keys(one, {"id", "title"}, "common.yml buttons", {"id", "title"})
-                    for one in common["buttons"])
+    buttons = tuple(
+        schema.check_keys(one, {"id", "title"}, "common.yml buttons", {"id", "title"})
+        for one in common["buttons"]
+    )
     return Policy(
         scopes=scopes,
         confidence={kind: float(value) for kind, value in confidence.items()},
@@ -155,8 +195,12 @@ def _policy(common: Mapping[str, Any]) -> Policy:
 
 
 def _compile(
-    families: Mapping[str, list[str]], categories: list[Category], policy: Policy, language: Language,
-    numbers: Mapping[str, tuple[tuple[float, float], ...]], blockers: frozenset[str],
+    families: Mapping[str, list[str]],
+    categories: list[Category],
+    policy: Policy,
+    language: Language,
+    numbers: Mapping[str, tuple[tuple[float, float], ...]],
+    blockers: frozenset[str],
 ) -> tuple[PhraseFinder, set[str]]:
     """One finder for everything, and the words that spelling repair may lead to."""
     every = {**families, **{_never_family(one.id): [frame.text for frame in one.never] for one in categories}}
@@ -174,15 +218,22 @@ def _compile(
                 derived.setdefault(name, []).append(made)
             else:
                 phrases.setdefault(name, []).append(entry)
-    phrases.update({name: [words] for name, words in literals([*frames, *sum(derived.values(), [])]).items()})
+    frames += chain.from_iterable(derived.values())
+    phrases.update({name: [words] for name, words in literals(frames).items()})
     spelled = {name: _spelled(name, entries, language) for name, entries in phrases.items()}
     known = set(spelled) | set(derived) | set(numbers)
-    for frame in [*frames, *sum(derived.values(), [])]:
+    for frame in frames:
         for step in (step for chunk in frame.chunks for step in chunk.steps):
             if step.family not in known:
                 raise ValueError(f"{frame.text!r}: there is no family {{{step.family}}}")
     ordered = _in_order(derived)
-    targets = {word for name, entries in spelled.items() if not name.startswith("cue_") for one in entries for word in one}
+    targets = {
+        word
+        for name, entries in spelled.items()
+        if not name.startswith("cue_")
+        for one in entries
+        for word in one
+    }
     return build_finder(spelled, numbers, ordered, blockers), targets
 
 
@@ -201,8 +252,10 @@ def _spelled(name: str, entries: list[str], language: Language) -> list[tuple[st
 
 def _in_order(derived: Mapping[str, list[Frame]]) -> list[tuple[str, tuple[Frame, ...]]]:
     """Families made of families, each after the ones it is made of. Raises ValueError on a circle."""
-    waiting = {name: {step.family for frame in frames for step in frame.chunks[0].steps} & set(derived) - {name}
-               for name, frames in derived.items()}
+    waiting = {
+        name: {step.family for frame in frames for step in frame.chunks[0].steps} & set(derived) - {name}
+        for name, frames in derived.items()
+    }
     ordered: list[tuple[str, tuple[Frame, ...]]] = []
     while waiting:
         ready = sorted(name for name, needs in waiting.items() if not needs & set(waiting))
@@ -220,9 +273,14 @@ def _never_family(identity: str) -> str:
 
 def _answers(value: Any, language: Language) -> Answers:
     data = schema.check_keys(value, {"no", "yes", "around"}, "common.yml answers", {"no", "yes", "around"})
-    units = {key: frozenset(tuple(spelling.lower().replace("'", "").split())
-                            for one in schema.texts(entries, f"common.yml answers {key}") for spelling in expand(one))
-             for key, entries in data.items()}
+    units = {
+        key: frozenset(
+            tuple(spelling.lower().replace("'", "").split())
+            for one in schema.texts(entries, f"common.yml answers {key}")
+            for spelling in expand(one)
+        )
+        for key, entries in data.items()
+    }
     return Answers(no=units["no"], yes=units["yes"], around=units["around"])
 
 

@@ -1,10 +1,11 @@
-"""The typed form of ``data/safety`` and the checks that turn a slip in it into a ValueError naming file and id."""
+"""The typed form of ``data/safety``, and the checks: a slip in it is a ValueError naming file and id."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 from bot.safety.frames import Frame, parse_frame
 from bot.safety.scope import SCOPES
@@ -16,19 +17,37 @@ FIRE, ASK, NONE = "fire", "ask", "none"
 _EFFECTS = (FIRE, ASK, NONE)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _CATEGORY_ID = re.compile(r"^RF\d{2}$")
-_CATEGORY_KEYS = {"id", "name", "tier", "system", "hard", "ask", "never", "raise", "scopes", "ignore_person", "pool_asks",
-                  "screen", "question", "lead", "words", "source", "review"}
+_CATEGORY_KEYS = {
+    "id",
+    "name",
+    "tier",
+    "system",
+    "hard",
+    "ask",
+    "never",
+    "raise",
+    "scopes",
+    "ignore_person",
+    "pool_asks",
+    "screen",
+    "question",
+    "lead",
+    "words",
+    "source",
+    "review",
+}
 _REVIEW_STATES = ("pending", "reviewed")
 _MOST_SCREEN_QUESTIONS = 3
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One frame of a category. ``tier`` is set where it differs from the category's own."""
+    """One frame of a category. ``tier`` and ``scopes`` are set where they differ from the category's own."""
 
     id: str
     frame: Frame
-    tier: str | None = None
+    tier: str | None
+    scopes: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -166,8 +185,14 @@ def read_raises(value: Any, where: str) -> tuple[Raise, ...]:
     for one in value or []:
         data = check_keys(one, {"to", "when", "why", "from"}, where, {"to", "when", "why"})
         only_from = tuple(one_of(tier, TIERS, where) for tier in data.get("from", ()))
-        found.append(Raise(one_of(data["to"], ALARM_TIERS, where), frame(data["when"], where),
-                           text(data["why"], where), only_from))
+        found.append(
+            Raise(
+                one_of(data["to"], ALARM_TIERS, where),
+                frame(data["when"], where),
+                text(data["why"], where),
+                only_from,
+            )
+        )
     return tuple(found)
 
 
@@ -179,8 +204,12 @@ def read_scopes(value: Any, where: str) -> dict[str, str]:
 def read_category(value: Any, file: str) -> Category:
     """Build one category. Raises ValueError naming the file and the category."""
     where = f"{file} {value.get('id', '?') if isinstance(value, dict) else '?'}"
-    data = check_keys(value, _CATEGORY_KEYS, where,
-                      {"id", "name", "tier", "system", "hard", "ask", "screen", "question", "words", "source", "review"})
+    data = check_keys(
+        value,
+        _CATEGORY_KEYS,
+        where,
+        {"id", "name", "tier", "system", "hard", "ask", "screen", "question", "words", "source", "review"},
+    )
     identity = text(data["id"], where)
     if not _CATEGORY_ID.match(identity):
         raise ValueError(f"{where}: an id is RF and two digits")
@@ -210,7 +239,11 @@ def read_category(value: Any, file: str) -> Category:
         source=text(data["source"], where),
         review={key: str(one) for key, one in review.items()},
     )
-    own_tiers = {tier, *(rule.tier for rule in category.hard if rule.tier), *(one.to for one in category.raises)}
+    own_tiers = {
+        tier,
+        *(rule.tier for rule in category.hard if rule.tier),
+        *(one.to for one in category.raises),
+    }
     for needed in sorted(own_tiers - set(category.words) - {"T4"}):
         raise ValueError(f"{where}: can become {needed} but has no words for it")
     return category
@@ -224,9 +257,10 @@ def _read_rules(value: Any, identity: str, kind: str, where: str) -> tuple[Rule,
         place = f"{where} {kind} {number}"
         if isinstance(one, str):
             one = {"frame": one}
-        data = check_keys(one, {"frame", "tier"}, place, {"frame"})
+        data = check_keys(one, {"frame", "tier", "scopes"}, place, {"frame"})
         tier = one_of(data["tier"], TIERS, place) if "tier" in data else None
-        rules.append(Rule(f"{identity}.{kind}.{number}", frame(data["frame"], place), tier))
+        scopes = read_scopes(data.get("scopes"), place)
+        rules.append(Rule(f"{identity}.{kind}.{number}", frame(data["frame"], place), tier, scopes))
     return tuple(rules)
 
 
@@ -234,5 +268,3 @@ def _version(value: Any, where: str) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{where}: a version is a whole number from 1")
     return value
-
-

@@ -1,12 +1,12 @@
-"""Who, when and whether: is a find about this person now, or negated, past, someone else's, a what-if, an idiom?
+"""Who, when and whether: is it about this person now, or negated, past, someone else's, a what-if, an idiom?
 
-The rules are clinical 3.3 and 3.4 in small: negation reaches four content words, runs along a list, and ends at
-"but", "now", "have", "except". The word lists are in ``data/safety/common.yml``; this file only knows their roles.
+Negation reaches four content words, runs along a list, and ends at "but", "now", "have" and "except".
+The word lists are in ``data/safety/common.yml``; this file only knows their roles.
 """
 
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from bot.safety.matching import Found, Hit, Span
 from bot.safety.normalise import COMMA, LINE, OTHER, QUESTION, SELF, STOP, Tokens
@@ -18,13 +18,41 @@ SCOPES = (NOW, OTHER_NOW, KNOWN, PAST, OTHER_PAST, HYPOTHETICAL, QUESTION_SCOPE,
 
 # Families of cue words; data/safety/common.yml must define every one of them.
 CUES = (
-    "cue_negation", "cue_negation_near", "cue_not_negation", "cue_negation_after", "cue_bare_no", "cue_joiner", "cue_end", "cue_have",
-    "cue_clause", "cue_past", "cue_known", "cue_recent", "cue_hypothetical", "cue_if", "cue_become", "cue_general",
-    "cue_modal", "cue_kin", "cue_he_she", "cue_i", "cue_it", "cue_says", "cue_had", "cue_has", "cue_died",
-    "cue_family_history", "cue_self_negated", "cue_present", "cue_finite",
+    "cue_negation",
+    "cue_negation_near",
+    "cue_not_negation",
+    "cue_negation_after",
+    "cue_bare_no",
+    "cue_joiner",
+    "cue_end",
+    "cue_have",
+    "cue_clause",
+    "cue_past",
+    "cue_known",
+    "cue_recent",
+    "cue_hypothetical",
+    "cue_if",
+    "cue_not_if",
+    "cue_become",
+    "cue_general",
+    "cue_modal",
+    "cue_kin",
+    "cue_he_she",
+    "cue_i",
+    "cue_it",
+    "cue_says",
+    "cue_had",
+    "cue_has",
+    "cue_died",
+    "cue_family_history",
+    "cue_self_negated",
+    "cue_present",
+    "cue_finite",
 )
 _NEGATION_REACH = 4
-_NEAR_REACH = 2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
+_NEAR_REACH = (
+    2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
+)
 _PAST_BEFORE, _PAST_AFTER = 8, 6
 _KNOWN_REACH = 6
 _HYPOTHETICAL_REACH = 6
@@ -42,12 +70,16 @@ class ScopeReader:
         excluded = {place for span in found.of("cue_not_negation") for place in range(*span)}
         self._ends = {span[1] - 1 for span in found.of("cue_negation")} - excluded
         self._near_ends = {span[1] - 1 for span in found.of("cue_negation_near")} - excluded
-        self._people = (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
+        self._people = (
+            (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
+        )
 
     def scope(self, hit: Hit, idioms: Iterable[str] = (), ignore_person: bool = False) -> str:
         """The scope of one hit. ``idioms`` are families whose places mean something else altogether."""
         span = hit.span
-        if any(start < span[1] and span[0] < end for family in idioms for start, end in self._found.of(family)):
+        if any(
+            start < span[1] and span[0] < end for family in idioms for start, end in self._found.of(family)
+        ):
             return IDIOM
         if self._negated(hit):
             return NEGATED
@@ -61,7 +93,7 @@ class ScopeReader:
             return PAST
         return KNOWN if self._known(span) else NOW
 
-    # -- negation ---------------------------------------------------------------------------------------------------
+    # -- negation
 
     def _negated(self, hit: Hit) -> bool:
         start, end = hit.span
@@ -69,7 +101,9 @@ class ScopeReader:
         outside = [place for place in range(start, end) if place not in inside]
         if any(place in self._ends or place in self._near_ends for place in outside):
             return True
-        return self._negated_after(end) or (start not in self._at["cue_self_negated"] and self._negated_before(start))
+        return self._negated_after(end) or (
+            start not in self._at["cue_self_negated"] and self._negated_before(start)
+        )
 
     def _negated_before(self, start: int) -> bool:
         tokens, budget, crossed = self._tokens, _NEGATION_REACH, False
@@ -83,8 +117,12 @@ class ScopeReader:
                 return False
             if place in self._ends or (place in self._near_ends and start - place <= _NEAR_REACH):
                 return True
-            if place in self._at["cue_have"] or place in self._at["cue_end"] or place in self._at["cue_i"] \
-                    or place in self._at["cue_he_she"]:
+            if (
+                place in self._at["cue_have"]
+                or place in self._at["cue_end"]
+                or place in self._at["cue_i"]
+                or place in self._at["cue_he_she"]
+            ):
                 return False
             if place in self._at["cue_joiner"]:
                 crossed, budget = True, _NEGATION_REACH + 1
@@ -105,7 +143,7 @@ class ScopeReader:
                 return True
         return False
 
-    # -- hypothetical and general questions -------------------------------------------------------------------------
+    # -- hypothetical and general questions
 
     def _hypothetical(self, span: Span) -> bool:
         start = span[0]
@@ -115,10 +153,10 @@ class ScopeReader:
             between = self._subjects(place + 1, start)
             if place in self._at["cue_hypothetical"]:
                 return between == 0 and self._tokens.owners[start] != SELF
-            if place in self._at["cue_if"]:
+            if place in self._at["cue_if"] and place not in self._at["cue_not_if"]:
                 own = int(self._tokens.owners[start] is not None)
                 return between + own <= 1
-            own_now = SELF in self._tokens.owners[start:span[1]] or self._recent_near(span)
+            own_now = SELF in self._tokens.owners[start : span[1]] or self._recent_near(span)
             if place in self._at["cue_become"] and between == 0 and not own_now:
                 return any(where in self._at["cue_modal"] for where in range(max(0, place - 8), place))
         return False
@@ -137,11 +175,16 @@ class ScopeReader:
         return False
 
     def _subjects(self, first: int, last: int) -> int:
-        return sum(1 for place in range(first, last)
-                   if place in self._at["cue_i"] or place in self._at["cue_it"] or place in self._at["cue_he_she"]
-                   or self._tokens.owners[place] is not None)
+        return sum(
+            1
+            for place in range(first, last)
+            if place in self._at["cue_i"]
+            or place in self._at["cue_it"]
+            or place in self._at["cue_he_she"]
+            or self._tokens.owners[place] is not None
+        )
 
-    # -- somebody else ----------------------------------------------------------------------------------------------
+    # -- somebody else
 
     def _about_other(self, span: Span) -> bool:
         start, end = span
@@ -168,7 +211,9 @@ class ScopeReader:
     def _other_past(self, span: Span) -> bool:
         first, last = self._sentence(span)
         places = range(first, last)
-        if self._after_family_history(span[0]) or any(place in self._at["cue_family_history"] for place in places):
+        if self._after_family_history(span[0]) or any(
+            place in self._at["cue_family_history"] for place in places
+        ):
             return True
         if not any(place in self._people for place in places):
             return False
@@ -179,33 +224,40 @@ class ScopeReader:
         before = range(max(first, span[0] - 4), span[0])
         return any(place in self._at["cue_had"] and place - 1 not in self._at["cue_has"] for place in before)
 
-    # -- past and long known ----------------------------------------------------------------------------------------
+    # -- past and long known
 
     def _past(self, hit: Hit) -> bool:
         span = hit.span
         if span[0] in self._at["cue_present"]:
             return False  # "I can't ..." is the present tense: a year named nearby belongs to something else
         for start, end in self._found.of("cue_past"):
-            if span[0] <= start and end <= span[1] and not any(part[0] <= start < part[1] for part in hit.parts):
+            if (
+                span[0] <= start
+                and end <= span[1]
+                and not any(part[0] <= start < part[1] for part in hit.parts)
+            ):
                 return True  # "my ex used to hit me"
             if end <= span[0] and span[0] - end <= _PAST_BEFORE:
-                if self._reaches(end, span[0], whole_clause=self._opens_clause(start)) and not self._recent_near(span):
-                    return True
-            elif start >= span[1] and start - span[1] <= _PAST_AFTER:
-                if self._reaches(span[1], start, False) and not self._recent_near((span[0], end)):
-                    return True
+                reaches = self._reaches(end, span[0], whole_clause=self._opens_clause(start))
+            else:
+                near = span[1] <= start <= span[1] + _PAST_AFTER
+                reaches = near and self._reaches(span[1], start, whole_clause=False)
+            if reaches and not self._recent_near((span[0], max(span[1], end))):
+                return True
         return False
 
     def _known(self, span: Span) -> bool:
         for start, end in self._found.of("cue_known"):
             before = end <= span[0] and span[0] - end <= _KNOWN_REACH and self._reaches(end, span[0], False)
-            after = start >= span[1] and start - span[1] <= _KNOWN_REACH and self._reaches(span[1], start, False)
+            after = (
+                start >= span[1] and start - span[1] <= _KNOWN_REACH and self._reaches(span[1], start, False)
+            )
             if (before or after) and not self._recent_near(span):
                 return True
         return False
 
     def _reaches(self, first: int, last: int, whole_clause: bool) -> bool:
-        """No clause ends between two places; a cue that opens its clause also reaches over commas and "and"."""
+        """No clause ends between two places; a cue that opens its clause reaches over commas and "and"."""
         for place in range(first, last + 1):
             kind = self._tokens.breaks[place]
             if kind >= LINE or (kind == COMMA and not whole_clause):

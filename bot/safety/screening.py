@@ -1,12 +1,13 @@
 """Screen one message, with the last ones in mind: which red flags does it raise, and how urgent is the worst?
 
-Nothing here can lower a finding: rules only add, the most urgent tier wins, minimisers are not even looked at.
+Nothing here can lower a finding: rules only add, the most urgent tier wins, minimisers are not looked at.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Iterable, Sequence
+from typing import Any
 
 from bot.safety import scope as scopes
 from bot.safety.frames import Chunk, Frame
@@ -24,7 +25,7 @@ _RANK = {name: place for place, name in enumerate(scopes.SCOPES)}
 
 @dataclass(frozen=True)
 class Finding:
-    """One red flag seen in a message. ``span`` points into the original text; ``words`` are those characters."""
+    """One red flag in a message. ``span`` points into the original text; ``words`` are those characters."""
 
     rule: str
     category: str
@@ -38,7 +39,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Screening:
-    """The result for one message: T0-T3 without ``ask`` is an alarm, with ``ask`` only a question is to be put."""
+    """The result for one message: T0-T3 is an alarm, or with ``ask`` only a question that is to be put."""
 
     tier: str | None
     ask: bool
@@ -79,7 +80,7 @@ def screen(text: str, history: Sequence[str] = (), rules: RuleSet | None = None)
     """
     rules = rules or load_rules()
     reading = _read(text, rules)
-    recent = list(history)[-rules.policy.history:] if rules.policy.history else []
+    recent = list(history)[-rules.policy.history :] if rules.policy.history else []
     earlier = [_read(one, rules) for one in recent]
     denied = {place for place in range(len(recent) - 1) if is_plain_no(recent[place + 1], rules)}
     if recent and is_plain_no(text, rules):
@@ -117,7 +118,7 @@ def _apply(
     frame: Frame, category: Category, reading: _Reading, earlier: Sequence[_Reading], rules: RuleSet
 ) -> _Place | None:
     """Where a frame holds, with the scope of its weakest chunk; None where it does not hold."""
-    if not frame.pooled and any(family not in reading.found.spans for family in frame.families):
+    if not frame.pooled and not frame.needs <= reading.found.spans.keys():
         return None
     shown: _Place | None = None
     weakest = scopes.NOW
@@ -163,7 +164,8 @@ def _urgency(place: _Place) -> int:
 def _judge(
     rule: Rule, kind: str, place: _Place, category: Category, reading: _Reading, rules: RuleSet
 ) -> _Judged:
-    effect = category.scopes.get(place.scope, rules.policy.scopes[place.scope])
+    allowed = {**rules.policy.scopes, **category.scopes, **rule.scopes}
+    effect = allowed[place.scope]
     if kind == ASK_RULE:
         effect = ASK if effect == FIRE else NONE
     tokens = reading.found.tokens
@@ -175,7 +177,7 @@ def _judge(
         category=category.id,
         tier=NO_ALARM if effect == NONE else rule.tier or category.tier,
         span=span,
-        words=reading.text[span[0]:span[1]],
+        words=reading.text[span[0] : span[1]],
         scope=scopes.PAST if place.scope == scopes.KNOWN else place.scope,
         confidence=confidence,
         raised_by=HARD_RULE if effect == FIRE else ASK_RULE if effect == ASK else kind,
@@ -186,7 +188,7 @@ def _judge(
 def _second_mention(
     one: _Judged, category: Category, earlier: Sequence[_Reading], denied: set[int], rules: RuleSet
 ) -> _Judged:
-    """A second, different soft sign within the last messages counts as a yes (unless the first was denied)."""
+    """A second, different soft sign within the last messages counts as a yes, unless the first was denied."""
     if one.effect != ASK:
         return one
     for place, reading in enumerate(earlier):
@@ -209,9 +211,10 @@ def _raised(
         return one
     tier = one.finding.tier
     for condition in (*category.raises, *rules.policy.raises):
-        if TIERS.index(condition.to) < TIERS.index(tier) and (not condition.only_from or tier in condition.only_from):
-            if _holds(condition, category, (reading, *earlier), rules):
-                tier = condition.to
+        higher = TIERS.index(condition.to) < TIERS.index(tier)
+        meant = not condition.only_from or tier in condition.only_from
+        if higher and meant and _holds(condition, category, (reading, *earlier), rules):
+            tier = condition.to
     return replace(one, finding=replace(one.finding, tier=tier))
 
 
@@ -225,12 +228,19 @@ def _holds(condition: Raise, category: Category, readings: Iterable[_Reading], r
 
 def _raise_together(judged: list[_Judged], rules: RuleSet) -> list[_Judged]:
     """Two same-day findings in different systems of the body are an emergency together (clinical 3.2)."""
-    systems = {rules.category(one.finding.category).system
-               for one in judged if one.effect == FIRE and one.finding.tier == "T2"}
+    systems = {
+        rules.category(one.finding.category).system
+        for one in judged
+        if one.effect == FIRE and one.finding.tier == "T2"
+    }
     if len(systems) < rules.policy.same_day_systems:
         return judged
-    return [replace(one, finding=replace(one.finding, tier="T1"))
-            if one.effect == FIRE and one.finding.tier == "T2" else one for one in judged]
+    return [
+        replace(one, finding=replace(one.finding, tier="T1"))
+        if one.effect == FIRE and one.finding.tier == "T2"
+        else one
+        for one in judged
+    ]
 
 
 def _conclude(judged: list[_Judged]) -> Screening:
@@ -251,4 +261,11 @@ def _order(one: _Judged) -> tuple[Any, ...]:
     finding = one.finding
     quiet = one.effect == FIRE and finding.tier == NO_ALARM
     effect = {FIRE: 2 if quiet else 0, ASK: 1, NONE: 3}[one.effect]
-    return (effect, TIERS.index(finding.tier), _RANK.get(finding.scope, 0), finding.span, finding.category, finding.rule)
+    return (
+        effect,
+        TIERS.index(finding.tier),
+        _RANK.get(finding.scope, 0),
+        finding.span,
+        finding.category,
+        finding.rule,
+    )

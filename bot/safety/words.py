@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Mapping
+from typing import TYPE_CHECKING
 
 from bot.safety.rules import RuleSet, load_rules
 from bot.safety.scope import OTHER_NOW
@@ -38,7 +39,11 @@ class SafetyQuestion:
 
 
 def words_for(
-    finding: Finding | str, tier: str, numbers: Mapping[str, str], helper: bool = False, rules: RuleSet | None = None
+    finding: Finding | str,
+    tier: str,
+    numbers: Mapping[str, str],
+    helper: bool = False,
+    rules: RuleSet | None = None,
 ) -> SafetyWords:
     """The wording for a category at a tier. A finding about somebody else gets the helper's wording.
 
@@ -59,7 +64,7 @@ def words_for(
 
 
 def question_for(category: str, numbers: Mapping[str, str], rules: RuleSet | None = None) -> SafetyQuestion:
-    """The clarifying question of a category. Raises KeyError for an unknown category, ValueError for a missing number."""
+    """The clarifying question of a category. Raises KeyError (no category) or ValueError (no number)."""
     rules = rules or load_rules()
     found = rules.category(category)
     lead = rules.policy.leads[found.lead]
@@ -77,7 +82,7 @@ def question_buttons(rules: RuleSet | None = None) -> tuple[Mapping[str, str], .
 
 
 def is_plain_no(text: str, rules: RuleSet | None = None) -> bool:
-    """True only for a message that is nothing but a No. Anything doubtful is False, and False counts as a yes."""
+    """True only for a message that is nothing but a No. Anything doubtful is False and counts as a yes."""
     answers = (rules or load_rules()).answers
     return _only(text, answers.no, answers.around)
 
@@ -105,7 +110,7 @@ def _only(text: str, wanted: frozenset[tuple[str, ...]], around: frozenset[tuple
             continue
         for units, counts in ((wanted, True), (around, False)):
             for unit in units:
-                if words[start:start + len(unit)] == unit:
+                if words[start : start + len(unit)] == unit:
                     end = start + len(unit)
                     states[end] = bool(states[end]) or bool(states[start]) or counts
     return bool(words) and bool(states[-1])

@@ -18,8 +18,10 @@ from bot.safety import rules as rules_module
 from bot.safety.rules import load_examples
 
 PACKAGE = Path(rules_module.__file__).parent
-ORDINARY = ("My lower back has hurt for about three years now and the scan last spring showed a bulge. "
-            "It is worse in the mornings and when I sit at my desk, and a walk with the dog helps a little. ")
+ORDINARY = (
+    "My lower back has hurt for about three years now and the scan last spring showed a bulge. "
+    "It is worse in the mornings and when I sit at my desk, and a walk with the dog helps a little. "
+)
 
 
 def _alarm(text: str, history: tuple[str, ...] = ()) -> bool:
@@ -27,13 +29,21 @@ def _alarm(text: str, history: tuple[str, ...] = ()) -> bool:
     return result.tier in ("T0", "T1", "T2", "T3") and not result.ask
 
 
-@pytest.mark.parametrize(("history", "text", "tier"), [
-    (("my back pain is bad today", "it started last week"), "I also have a fever", "T2"),
-    (("my calf is swollen", "ok"), "I'm a bit breathless", "T1"),
-    (("my bladder feels a bit different", "and my back aches"), "numb bum when I sit on hard chairs", "T1"),
-])
+@pytest.mark.parametrize(
+    ("history", "text", "tier"),
+    [
+        (("my back pain is bad today", "it started last week"), "I also have a fever", "T2"),
+        (("my calf is swollen", "ok"), "I'm a bit breathless", "T1"),
+        (
+            ("my bladder feels a bit different", "and my back aches"),
+            "numb bum when I sit on hard chairs",
+            "T1",
+        ),
+    ],
+)
 def test_the_last_messages_count_together(history: tuple[str, ...], text: str, tier: str) -> None:
-    assert not screen(text).tier == tier or screen(text).ask
+    alone = screen(text)
+    assert alone.tier != tier or alone.ask
     result = screen(text, history)
     assert result.tier == tier and not result.ask
 
@@ -51,18 +61,21 @@ def test_only_the_last_messages_are_looked_at() -> None:
     assert not _alarm("I have a fever", history)
 
 
-@pytest.mark.parametrize(("text", "tier"), [
-    ("one leg is swollen and sore", "T2"),
-    ("one leg is swollen and sore and I'm breathless", "T1"),
-    ("back pain and fever", "T2"),
-    ("back pain and fever and my legs are weak", "T1"),
-    ("my foot keeps dragging", "T2"),
-    ("suddenly my foot drags", "T1"),
-    ("back pain and fever, and one calf is swollen", "T1"),
-    ("my foot keeps dragging and I feel very ill", "T1"),
-    ("my husband hits me", "T2"),
-    ("my husband strangled me", "T0"),
-])
+@pytest.mark.parametrize(
+    ("text", "tier"),
+    [
+        ("one leg is swollen and sore", "T2"),
+        ("one leg is swollen and sore and I'm breathless", "T1"),
+        ("back pain and fever", "T2"),
+        ("back pain and fever and my legs are weak", "T1"),
+        ("my foot keeps dragging", "T2"),
+        ("suddenly my foot drags", "T1"),
+        ("back pain and fever, and one calf is swollen", "T1"),
+        ("my foot keeps dragging and I feel very ill", "T1"),
+        ("my husband hits me", "T2"),
+        ("my husband strangled me", "T0"),
+    ],
+)
 def test_what_raises_the_tier(text: str, tier: str) -> None:
     result = screen(text)
     assert result.tier == tier and not result.ask
@@ -74,30 +87,55 @@ def test_the_most_urgent_finding_wins() -> None:
     assert {"RF15", "RF34"} <= {one.category for one in result.findings}
 
 
-@pytest.mark.parametrize("text", [
-    "ive gone numb down there", "I CANT PEE", "i can’t pee", "I can‘t pee", "I caaaan't peeeee please", "can not pee",
-    "my blader wont empty", "I have chset pain", "ｃｈｅｓｔ ｐａｉｎ", "chést pain", "chest\u200b pain", "can\u00adt pee",
-    "😭😭 I can't pee 😭", "my chest pian… bad, chest pain", "saddel numbness", "I feel suicidl",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ive gone numb down there",
+        "I CANT PEE",
+        "i can’t pee",
+        "I can‘t pee",
+        "I caaaan't peeeee please",
+        "can not pee",
+        "my blader wont empty",
+        "I have chset pain",
+        "ｃｈｅｓｔ ｐａｉｎ",
+        "chést pain",
+        "chest\u200b pain",
+        "can\u00adt pee",
+        "😭😭 I can't pee 😭",
+        "my chest pian… bad, chest pain",
+        "saddel numbness",
+        "I feel suicidl",
+    ],
+)
 def test_spelling_capitals_emoji_and_accents(text: str) -> None:
     assert _alarm(text), text
 
 
 def test_ordinary_words_are_never_repaired() -> None:
-    for text in ("my chess game", "the best plan", "a plumb line", "I found a bladed tool", "my favourite colour"):
+    for text in (
+        "my chess game",
+        "the best plan",
+        "a plumb line",
+        "I found a bladed tool",
+        "my favourite colour",
+    ):
         assert screen(text).findings == (), text
 
 
-@pytest.mark.parametrize("text", [
-    "Hi 👋🏽 I’m okay… but I can’t pee since Monday",
-    "ﬁne until today: chest pain",
-    "İstanbul trip. Now chest pain",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hi 👋🏽 I’m okay… but I can’t pee since Monday",
+        "ﬁne until today: chest pain",
+        "İstanbul trip. Now chest pain",
+    ],
+)
 def test_spans_point_into_the_original_text(text: str) -> None:
     result = screen(text)
     assert result.worst is not None
     for one in result.findings:
-        assert text[one.span[0]:one.span[1]] == one.words
+        assert text[one.span[0] : one.span[1]] == one.words
     assert result.worst.words in ("can’t pee", "chest pain")
 
 
@@ -111,21 +149,41 @@ def test_any_text_is_screened_without_an_error(text: str, history: list[str]) ->
     result = screen(text, history)
     for one in result.findings:
         assert 0 <= one.span[0] < one.span[1] <= len(text)
-        assert text[one.span[0]:one.span[1]] == one.words
+        assert text[one.span[0] : one.span[1]] == one.words
     assert screen(text, history) == result
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.sampled_from(sorted(load_rules().finder.words) + [".", ",", "?", "\n", "39.4", "1989"]), max_size=80))
+@given(
+    st.lists(
+        st.sampled_from([*sorted(load_rules().finder.words), ".", ",", "?", "\n", "39.4", "1989"]),
+        max_size=80,
+    )
+)
 def test_any_mix_of_our_own_words_is_screened_without_an_error(words: list[str]) -> None:
     text = " ".join(words)
     assert screen(text) == screen(text)
 
 
-@pytest.mark.parametrize("text", [
-    "", " ", "\x00", "\ud800", "\ud83d alone \udc00", "." * 5000, "no " * 2000, "can't pee " * 500, "𝕔𝕙𝕖𝕤𝕥", "1e999 999999999999999999",
-    "(" * 100, "٣٩ fever", "½ ² ①", "pain " * 4000,
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        "\ud83d alone \udc00",
+        "." * 5000,
+        "no " * 2000,
+        "can't pee " * 500,
+        "𝕔𝕙𝕖𝕤𝕥",
+        "1e999 999999999999999999",
+        "(" * 100,
+        "٣٩ fever",
+        "½ ² ①",
+        "pain " * 4000,
+    ],
+)
 def test_odd_texts(text: str) -> None:
     json.dumps(screen(text).as_dict())
 
@@ -144,8 +202,12 @@ def test_patients_words_do_not_collect_in_the_string_store() -> None:
 
 
 def test_a_typical_message_takes_little_time() -> None:
-    texts = [example if isinstance(example, str) else example["text"]
-             for kinds in load_examples().values() for group in kinds.values() for example in group]
+    texts = [
+        example if isinstance(example, str) else example["text"]
+        for kinds in load_examples().values()
+        for group in kinds.values()
+        for example in group
+    ]
     for text in texts[:20]:
         screen(text)
     took = []
@@ -171,9 +233,14 @@ def test_the_longest_message_takes_little_time() -> None:
 
 
 def test_importing_reads_and_compiles_nothing() -> None:
-    code = ("import sys, time; start = time.perf_counter(); import bot.safety; from bot.safety.rules import _load; "
-            "assert 'spacy' not in sys.modules and _load.cache_info().currsize == 0; print(time.perf_counter() - start)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parents[1])
+    code = (
+        "import sys, time; start = time.perf_counter(); import bot.safety; "
+        "from bot.safety.rules import _load; took = time.perf_counter() - start; "
+        "assert 'spacy' not in sys.modules and _load.cache_info().currsize == 0; print(took)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parents[1]
+    )
     assert float(done.stdout) < 2
 
 
@@ -181,8 +248,15 @@ def test_the_package_imports_only_what_it_may() -> None:
     allowed = {"bot", "spacy", "yaml"} | set(sys.stdlib_module_names)
     for path in PACKAGE.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else \
-                [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             for name in names:
                 assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
-                assert not name.startswith("bot.") or name.startswith("bot.safety"), f"{path.name} imports {name}"
+                assert not name.startswith("bot.") or name.startswith("bot.safety"), (
+                    f"{path.name} imports {name}"
+                )

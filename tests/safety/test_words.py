@@ -1,11 +1,11 @@
-"""The wording: grade, length, numbers, tone, ids; a plain No and a plain Yes; and what a slip in the data says."""
+"""The wording: grade, length, numbers, tone, ids; a plain No and Yes; and what a slip in the data says."""
 
 from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 import yaml
@@ -22,14 +22,42 @@ from bot.safety import (
 from bot.safety.rules import DATA
 from bot.safety.schema import PLACEHOLDERS
 
-NUMBERS = {"emergency_number": "999", "urgent_line": "NHS 111", "crisis_line": "Samaritans on 116 123",
-           "poison_line": "NHS 111", "abuse_line": "the helpline on 0808 2000 247", "clinic": "the clinic"}
+NUMBERS = {
+    "emergency_number": "999",
+    "urgent_line": "NHS 111",
+    "crisis_line": "Samaritans on 116 123",
+    "poison_line": "NHS 111",
+    "abuse_line": "the helpline on 0808 2000 247",
+    "clinic": "the clinic",
+}
 RULES = load_rules()
 # Words that a reader needs and that the formula counts as hard; each is the plainest one there is.
-NEEDED = ("emergency department", "automated guide", "cauda equina", "NHS 111", "Samaritans on 116 123",
-          "the helpline on 0808 2000 247", "999")
-BANNED = ("!", "you have a ", "it's nothing", "it is nothing", "safe to wait", "don't worry", "do not worry", "I understand how",
-          "your clinician has been told", "in your head", "push through", "just relax", "%", " in 10", "risk of")
+NEEDED = (
+    "emergency department",
+    "automated guide",
+    "cauda equina",
+    "NHS 111",
+    "Samaritans on 116 123",
+    "the helpline on 0808 2000 247",
+    "999",
+)
+BANNED = (
+    "!",
+    "you have a ",
+    "it's nothing",
+    "it is nothing",
+    "safe to wait",
+    "don't worry",
+    "do not worry",
+    "I understand how",
+    "your clinician has been told",
+    "in your head",
+    "push through",
+    "just relax",
+    "%",
+    " in 10",
+    "risk of",
+)
 MOST_WORDS_IN_A_BUBBLE = 60
 
 
@@ -53,7 +81,9 @@ def _syllables(word: str) -> int:
     word = re.sub(r"[^a-z]", "", word.lower())
     if len(word) <= 3:
         return 1
-    word = re.sub(r"(?:es|ed)$", "", word) if not re.search(r"(?:[td]ed|[sxz]es|ches|shes|les)$", word) else word
+    word = (
+        re.sub(r"(?:es|ed)$", "", word) if not re.search(r"(?:[td]ed|[sxz]es|ches|shes|les)$", word) else word
+    )
     word = re.sub(r"(?<=[^l])e$", "", word)
     return max(1, len(re.findall(r"[aeiouy]+", word)))
 
@@ -124,24 +154,70 @@ def test_buttons() -> None:
     assert [one["id"] for one in question_buttons()] == ["yes", "no", "not_sure"]
 
 
-@pytest.mark.parametrize("text", [
-    "no", "No.", "NO", "nope", "nah", "none of those", "None of them, thanks", "not at all", "no thanks I'm fine", "No, I don't",
-    "no not at all", "none", "no, none of these", "no thank you", "No, I’m okay", "nothing like that",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no",
+        "No.",
+        "NO",
+        "nope",
+        "nah",
+        "none of those",
+        "None of them, thanks",
+        "not at all",
+        "no thanks I'm fine",
+        "No, I don't",
+        "no not at all",
+        "none",
+        "no, none of these",
+        "no thank you",
+        "No, I’m okay",
+        "nothing like that",
+    ],
+)
 def test_plain_no(text: str) -> None:
     assert is_plain_no(text) and not is_plain_yes(text)
 
 
-@pytest.mark.parametrize("text", [
-    "", "?", "no?", "not really", "I don't think so", "no but my leg is numb", "not sure", "no idea", "maybe", "yes", "no yes", "no more than usual",
-    "no...", "no 😢", "can't say no", "no, well, a bit", "not yet", "no one", "I know", "none that I know of", "not right now", "no\ud800",
-    "нет", "thanks", "I'm fine", "nope, only when I sit", "no numbness",
-])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "?",
+        "no?",
+        "not really",
+        "I don't think so",
+        "no but my leg is numb",
+        "not sure",
+        "no idea",
+        "maybe",
+        "yes",
+        "no yes",
+        "no more than usual",
+        "no...",
+        "no 😢",
+        "can't say no",
+        "no, well, a bit",
+        "not yet",
+        "no one",
+        "I know",
+        "none that I know of",
+        "not right now",
+        "no\ud800",
+        "нет",
+        "thanks",
+        "I'm fine",
+        "nope, only when I sit",
+        "no numbness",
+    ],
+)
 def test_anything_doubtful_is_not_a_plain_no(text: str) -> None:
     assert not is_plain_no(text)
 
 
-@pytest.mark.parametrize("text", ["yes", "Yes.", "yeah", "yep", "yes I do", "yes please", "I do", "yes, that's right"])
+@pytest.mark.parametrize(
+    "text", ["yes", "Yes.", "yeah", "yep", "yes I do", "yes please", "I do", "yes, that's right"]
+)
 def test_plain_yes(text: str) -> None:
     assert is_plain_yes(text) and not is_plain_no(text)
 
@@ -151,18 +227,21 @@ def test_not_a_plain_yes(text: str) -> None:
     assert not is_plain_yes(text)
 
 
-@pytest.mark.parametrize(("file", "old", "new", "says"), [
-    ("spine.yml", "  system: nerves", "  sistem: nerves", "spine.yml RF01.*sistem"),
-    ("spine.yml", "  tier: T1\n", "  tier: T9\n", "spine.yml RF01.*T9"),
-    ("spine.yml", "call {emergency_number}.", "call {emergency}.", "spine.yml RF01.*emergency"),
-    ("spine.yml", '"{sexual_loss}"', '"{sexual_los}"', "sexual_los"),
-    ("spine.yml", '"{sexual_loss}"', '"{sexual_loss} ..2"', "spine.yml RF01 hard"),
-    ("mind.yml", "hypothetical: fire", "hypothetical: shout", "mind.yml RF34.*shout"),
-    ("mind.yml", "state: pending", "state: signed by nobody", "mind.yml RF34.*signed"),
-    ("common.yml", "same_day_systems", "same_day_sistems", "common.yml.*same_day_sistems"),
-    ("common.yml", "cue_bare_no", "cue_bear_no", "cue_bare_no"),
-    ("families.yml", "group: shared", "group: [", "families.yml.*YAML"),
-])
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("spine.yml", "  system: nerves", "  sistem: nerves", "spine.yml RF01.*sistem"),
+        ("spine.yml", "  tier: T1\n", "  tier: T9\n", "spine.yml RF01.*T9"),
+        ("spine.yml", "call {emergency_number}.", "call {emergency}.", "spine.yml RF01.*emergency"),
+        ("spine.yml", '"{sexual_loss}"', '"{sexual_los}"', "sexual_los"),
+        ("spine.yml", '"{sexual_loss}"', '"{sexual_loss} ..2"', "spine.yml RF01 hard"),
+        ("mind.yml", "hypothetical: fire", "hypothetical: shout", "mind.yml RF34.*shout"),
+        ("mind.yml", "state: pending", "state: signed by nobody", "mind.yml RF34.*signed"),
+        ("common.yml", "same_day_systems", "same_day_sistems", "common.yml.*same_day_sistems"),
+        ("common.yml", "cue_bare_no", "cue_bear_no", "cue_bare_no"),
+        ("families.yml", "group: shared", "group: [", "families.yml.*YAML"),
+    ],
+)
 def test_a_slip_in_the_data_is_named(tmp_path: Path, file: str, old: str, new: str, says: str) -> None:
     folder = tmp_path / "safety"
     shutil.copytree(DATA, folder)
@@ -176,7 +255,9 @@ def test_a_slip_in_the_data_is_named(tmp_path: Path, file: str, old: str, new: s
 
 def test_every_category_has_what_it_needs() -> None:
     for category in RULES.categories:
-        assert 1 <= len(category.screen) <= 3 and category.source and category.review["state"] == "pending", category.id
+        assert 1 <= len(category.screen) <= 3 and category.source and category.review["state"] == "pending", (
+            category.id
+        )
         assert category.hard and category.ask and category.question.text.endswith((".", "?")), category.id
 
 

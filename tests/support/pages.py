@@ -1,0 +1,202 @@
+"""Patients and clinicians at a real browser, for the tests in ``tests/browser``."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
+
+from bot.settings import ROOT
+from bot.store import clinicians
+from bot.web.auth import demo_clinician, hash_password
+from tests.support.browser import ARGUMENTS, find_browser
+from tests.support.stack import Stack
+
+# Read when the tests are collected: the suite then clears every PNE_ variable.
+SCREENSHOTS = bool(os.environ.get("PNE_SCREENSHOTS"))
+SCREENSHOT_FOLDER = ROOT / "var" / "screenshots"
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+WAIT_MS = 20_000
+
+# What the live regions were given, and when a clinician's words came onto the page.
+WATCH = """
+window.heard = [];
+window.cameAt = {};
+addEventListener("DOMContentLoaded", () => {
+  for (const id of ["polite", "assertive"]) {
+    const region = document.getElementById(id);
+    if (region) new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(
+      (node) => heard.push([id, node.textContent])))).observe(region, { childList: true });
+  }
+  new MutationObserver(() => {
+    for (const node of document.querySelectorAll(".clinician")) cameAt[node.dataset.seq] ??= Date.now();
+  }).observe(document.body, { childList: true, subtree: true });
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. By module: while it is open, no test of the same process can run an event loop of its own."""
+    with open_browser() as opened:
+        yield opened
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    path = find_browser()
+    assert path, "No browser: python -m tests.support.browser installs one"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+def open_tab(browser: Browser, url: str, **options: Any) -> Tab:
+    """A page in a context of its own: no cookie or storage of another."""
+    context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    tab = Tab(page)
+    page.on("console", lambda line: tab.errors.append(line.text) if line.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: tab.errors.append(str(error)))
+    page.on("request", lambda request: tab.requested.append(request.url))
+    page.goto(url)
+    return tab
+
+
+def open_chat(browser: Browser, stack: Stack, consent: bool = True, **options: Any) -> Chat:
+    """A patient's chat page, with the first notice accepted or still to be read."""
+    chat = Chat(**vars(open_tab(browser, f"{stack.url}/chat/demo", **options)))
+    chat.page.locator(".kind-consent .choice:not([aria-disabled])").wait_for()
+    if consent:
+        chat.accept()
+    return chat
+
+
+def open_inbox(browser: Browser, stack: Stack, **options: Any) -> Tab:
+    """The inbox's queue, signed in as a clinician made for it."""
+    email, password = f"{uuid.uuid4().hex[:8]}@demo.invalid", uuid.uuid4().hex
+    made = demo_clinician(stack.database(), "demo")
+    if made is not None:
+        email, password = made.email, made.password
+    else:
+        with stack.database().begin() as session:
+            clinicians.add_clinician(
+                session,
+                clinic="demo",
+                email=email,
+                name="Sam Reed",
+                role="clinician",
+                password_hash=hash_password(password),
+            )
+    tab = open_tab(browser, f"{stack.url}/inbox", **options)
+    tab.page.fill("#email", email)
+    tab.page.fill("#password", password)
+    tab.page.press("#password", "Enter")
+    tab.page.locator("#queue").wait_for()
+    return tab
+
+
+@dataclass
+class Tab:
+    """A page, what went wrong on it and what it asked for."""
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
+
+    def close(self) -> None:
+        self.page.context.close()
+
+    def hosts(self) -> set[str]:
+        return {url.split("/")[2] for url in self.requested if not url.startswith(("data:", "blob:"))}
+
+    def sideways(self) -> int:
+        """Pixels that stick out of the page or of its parts that scroll."""
+        return int(
+            self.page.evaluate(
+                """() => Math.max(...[document.documentElement, ...document.querySelectorAll(".app, .log")]
+                  .map((node) => node.scrollWidth - node.clientWidth))"""
+            )
+        )
+
+    def small_targets(self) -> list[str]:
+        """Buttons, links and fields that are smaller than a thumb (44 px), except links inside a text."""
+        return list(
+            self.page.evaluate(
+                """() => [...document.querySelectorAll("button, summary, a, textarea, select, input:not([type=hidden])")]
+                  .filter((node) => node.checkVisibility() && !node.matches(".skip, p a, li a:not(.call), [type=checkbox]"))
+                  .map((node) => [node, node.getBoundingClientRect()])
+                  .filter(([, box]) => box.height < 43.9 || box.width < 43.9)
+                  .map(([node, box]) => `${node.outerHTML.slice(0, 80)} ${box.width} x ${box.height}`)"""
+            )
+        )
+
+    def violations(self) -> list[str]:
+        """What axe finds, in the light and in the dark."""
+        found = []
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            if not self.page.evaluate("'axe' in window"):
+                self.page.evaluate(AXE.read_text(encoding="utf-8"))
+            found += self.page.evaluate(
+                """async ([scheme, tags]) => (await axe.run({ runOnly: tags, resultTypes: ["violations"] })).violations
+                  .map((one) => `${scheme}: ${one.id}: ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].failureSummary}`)""",
+                [scheme, AXE_TAGS],
+            )
+        self.page.emulate_media(color_scheme="light")
+        return found
+
+    def picture(self, name: str) -> None:
+        """A screenshot in var/screenshots, if PNE_SCREENSHOTS is set."""
+        if SCREENSHOTS:
+            SCREENSHOT_FOLDER.mkdir(parents=True, exist_ok=True)
+            self.page.screenshot(path=SCREENSHOT_FOLDER / f"{name}.png")
+
+
+@dataclass
+class Chat(Tab):
+    """The chat page, used as a patient uses it."""
+
+    def accept(self) -> None:
+        self.page.locator(".kind-consent .choice:not([aria-disabled])").click()
+        self.page.locator("#input:not([disabled])").wait_for()
+        self.answer("notice/consent_recorded").wait_for()
+
+    def say(self, words: str) -> None:
+        self.page.fill("#input", words)
+        self.page.press("#input", "Enter")
+
+    def press(self, title: str) -> None:
+        """The newest button with these words on it."""
+        self.open_choices().filter(has_text=title).last.click()
+
+    def open_choices(self) -> Locator:
+        return self.page.locator(".choice:not([aria-disabled])")
+
+    def answer(self, answer_id: str) -> Locator:
+        """The newest message with this answer; an id that ends with * is the start of one."""
+        match = f'^="{answer_id[:-1]}"' if answer_id.endswith("*") else f'="{answer_id}"'
+        return self.page.locator(f"[data-answer{match}]").last
+
+    def said(self, words: str) -> Locator:
+        return self.page.locator(".patient", has_text=words)
+
+    def heard(self, region: str) -> list[str]:
+        """What a screen reader was given through one of the live regions."""
+        return [words for name, words in self.page.evaluate("heard") if name == region]
+
+    def stored(self) -> int:
+        return int(self.page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length"))
