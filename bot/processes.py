@@ -121,12 +121,20 @@ class Supervisor:
             if part.process is not None:
                 code = part.process.returncode
                 part.process = None
-                part.deaths = 1 if now - part.started > LIVED_WELL else part.deaths + 1
-                pause = min(LONGEST_PAUSE, RESTART_PAUSE * 2 ** (part.deaths - 1))
-                part.not_before = now + pause
-                self.say(f"{part.name} stopped (code {code}); starting it again in {pause:.0f} s. Log: {part.log}")
+                part.deaths = 0 if now - part.started > LIVED_WELL else part.deaths
+                self._rest(part, now, f"stopped (code {code})")
             elif now >= part.not_before:
-                part.start()
+                try:
+                    part.start()
+                except OSError as error:  # no memory for a process, say: the other parts go on meanwhile
+                    self._rest(part, now, f"could not start ({error})")
+
+    def _rest(self, part: Part, now: float, what: str) -> None:
+        """Leave a part alone for a while, longer each time it dies soon."""
+        part.deaths += 1
+        pause = min(LONGEST_PAUSE, RESTART_PAUSE * 2 ** min(part.deaths - 1, 10))
+        part.not_before = now + pause
+        self.say(f"{part.name} {what}; starting it again in {pause:.0f} s. Log: {part.log}")
 
     def stop(self) -> None:
         """Stop the parts, the web app first, so that no new message comes in; then wait, then insist."""

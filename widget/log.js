@@ -51,10 +51,21 @@ export class Transcript {
     if (event.author === "patient") this.answered(event, true);
     const article = renderEvent(event, this.context);
     if (!article) return false;
-    if (typeof event.seq === "number") article.dataset.seq = String(event.seq);
+    if (typeof event.seq === "number") {
+      article.dataset.seq = String(event.seq);
+      if (event.body.kind === "safety") this.dropEarly(event.body.answer_id ?? "");
+    }
     this.place(article);
     this.reveal(article);
     return true;
+  }
+
+  /**
+   * Safety words can be shown before the server has stored them. Their stored twin takes their place.
+   * @param {string} answer
+   */
+  dropEarly(answer) {
+    for (const early of this.log.querySelectorAll(`.kind-safety:not([data-seq])[data-answer="${CSS.escape(answer)}"]`)) early.remove();
   }
 
   /**

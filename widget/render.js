@@ -102,10 +102,10 @@ function callList(calls, t) {
   const items = calls.flatMap((call) => {
     const target = callTarget(call);
     if (!target) return [];
-    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, String(call.label)));
-    if (!String(call.label).includes(target.number)) {
-      words.append(h("span", { class: "call-number" }, t(target.key, { number: target.number })));
-    }
+    const label = String(call.label);
+    const act = t(target.key, { number: target.number });
+    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, label === target.number ? act : label));
+    if (!label.includes(target.number)) words.append(h("span", { class: "call-number" }, act));
     return [h("li", {}, h("a", { class: "call", href: target.href }, icon("phone"), words))];
   });
   return items.length ? h("ul", { class: "calls" }, ...items) : null;
@@ -203,7 +203,9 @@ export function renderEvent(event, context) {
   }
   if (patient) return article;
   const calls = known && body.calls?.length ? callList(body.calls, t) : null;
-  if (calls) box.append(calls);
+  // One or two numbers stand right under what to do: with a phone's keyboard open, the end of a card is out of sight.
+  if (calls && body.kind === "safety" && calls.childElementCount <= 2) box.querySelector(".bubble")?.after(calls);
+  else if (calls) box.append(calls);
   if (known && body.buttons?.length) box.append(choiceGroup(body.buttons, event, context));
   if (body.review === "pending") article.append(h("p", { class: "review" }, t("review_pending")));
   return article;

@@ -37,8 +37,9 @@ def decide(reading: Reading, classifier: Classifier) -> Decision:
     best = max(heard, key=lambda p: p.score)
     answer, ask = classifier.thresholds["answer"], classifier.thresholds["ask"]
     if best.score >= answer:
-        others = sorted((p for p in heard if p.score >= answer and p.label != best.label), key=lambda p: -p.score)
-        return _decision(ANSWER, (best.label, *(p.label for p in others[:1])), best)
+        others = [p for p in heard if p.score >= answer and p.label != best.label and offerable(p.label)]
+        second = sorted(others, key=lambda p: -p.score)[:1]
+        return _decision(ANSWER, (best.label, *(p.label for p in second)), best)
     choices = _choices(heard, best)
     if best.score >= ask and best.out_of_scope < SURELY_OUTSIDE and choices:
         return _decision(DID_YOU_MEAN, choices, best)

@@ -21,6 +21,8 @@ from bot.understanding.encoder import Encode
 FOLDS = 3
 RARE = 2
 RIDGE = 1e-6
+TOLERANCE = 1e-3
+MOST_STEPS = 300
 # Bars for stating an answer outright, measured on folds that the model has not seen.
 MOST_WRONG_ANSWERS = 0.05
 MOST_OUTSIDE_ANSWERED = 0.04
@@ -30,10 +32,12 @@ MOST_OUTSIDE_ASKED = 0.22
 def train(
     texts: Sequence[str], labels: Sequence[str], normalise: Callable[[str], str], encode: Encode
 ) -> Classifier:
-    """A classifier from examples. Raises ValueError when a label has fewer than two examples."""
+    """A classifier from examples. Raises ValueError for fewer than three labels, or two examples of one."""
     few = [label for label, n in Counter(labels).items() if n < 2]
     if few:
         raise ValueError(f"Fewer than two examples for: {', '.join(sorted(few))}. Add examples under data/nlu.")
+    if len(set(labels)) < 3:  # with two, the model would hold one row of weights instead of one a label
+        raise ValueError("Fewer than three labels. Add examples under data/nlu.")
     cleaned = [normalise(text) for text in texts]
     vectors = encode(cleaned)
     names = tuple(sorted(set(labels)))
@@ -78,7 +82,7 @@ def _fit(gram: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.linear_model import LogisticRegression
 
     space = cholesky(gram + RIDGE * np.eye(len(gram)), lower=True)
-    model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=300, tol=1e-3, random_state=SEED)
+    model = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=MOST_STEPS, tol=TOLERANCE, random_state=SEED)
     model.fit(space, target)
     return solve_triangular(space, model.coef_.T, lower=True, trans="T").T, model.intercept_
 
