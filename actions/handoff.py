@@ -13,7 +13,7 @@ from bot.handoff.escalate import add_note, raise_handoff
 from bot.settings import read_settings
 from bot.store.session import Database, DatabaseUnavailable, connect, upgrade
 
-PERSON = {"category": "contact", "tier": "T4", "rule": None}
+PERSON: dict[str, Any] = {"category": "contact", "tier": "T4", "rule": None}
 
 
 class ActionClinicianHandoff(Action):

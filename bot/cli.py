@@ -21,7 +21,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(stderr=True, highlight=False)
-Lines = Annotated[Optional[Path], typer.Argument(help="A file of texts, or JSONL with \"text\". Default: standard input.")]
+Lines = Annotated[
+    Optional[Path],
+    typer.Argument(help='A file of texts, or JSONL with "text". Default: standard input.', exists=True, dir_okay=False),
+]
 
 
 def main() -> None:
@@ -233,7 +236,7 @@ def _texts(file: Path | None) -> Iterator[str]:
             continue
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         yield value["text"] if isinstance(value, dict) and isinstance(value.get("text"), str) else line
 

@@ -10,7 +10,7 @@ import os
 import secrets
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT, PRODUCTION = "development", "production"
@@ -79,7 +79,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         variable = item.metadata["variable"]
         raw = environ.get(variable, item.default)
         try:
-            values[item.name] = type(item.default)(raw)
+            kind: Callable[[Any], Any] = type(item.default)
+            values[item.name] = kind(raw)
         except ValueError:
             raise SettingsError(f"{variable}={raw!r} is not a number. See .env.example.") from None
     for name in ("database_url", "tracker_url"):

@@ -158,7 +158,7 @@ def _newest_first(tracker: DialogueStateTracker) -> Iterator[Any]:
 
 def _decision(tracker: DialogueStateTracker) -> dict[str, Any]:
     message = tracker.latest_message
-    return (message.parse_data.get("decision") if message else None) or {}  # type: ignore[typeddict-item]
+    return (message.parse_data.get("decision") if message else None) or {}
 
 
 def _pressed(tracker: DialogueStateTracker) -> bool:
@@ -186,7 +186,7 @@ def _red_flag(tracker: DialogueStateTracker) -> dict[str, Any] | None:
     """The worst finding of the newest message that had one."""
     for event in _newest_first(tracker):
         if isinstance(event, UserUttered) and event.parse_data.get("red_flag"):
-            worst: dict[str, Any] | None = event.parse_data["red_flag"].get("worst")  # type: ignore[typeddict-item]
+            worst: dict[str, Any] | None = event.parse_data["red_flag"].get("worst")
             return worst
     return None
 

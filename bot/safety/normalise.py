@@ -60,6 +60,7 @@ class Tokens:
     breaks: tuple[int, ...]  # strongest punctuation before word i; one extra entry for the end
     owners: tuple[str | None, ...]  # "my" or "his/her" just before word i
     verbs: tuple[bool, ...]  # a dropped "is/are/was" stood just before word i
+    narrated: tuple[bool, ...]  # ... and it was "was" or "were"
 
     def __len__(self) -> int:
         return len(self.words)
@@ -71,6 +72,7 @@ class Language:
 
     fillers: frozenset[str]
     be_verbs: frozenset[str]
+    be_past: frozenset[str]
     own: frozenset[str]
     others: frozenset[str]
     not_owned: frozenset[str]
@@ -137,7 +139,8 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
     breaks: list[int] = []
     owners: list[str | None] = []
     verbs: list[bool] = []
-    gap, owner, verb = NONE, None, False
+    narrated: list[bool] = []
+    gap, owner, verb, was = NONE, None, False, False
     for place, (word, start, end, kind) in enumerate(pieces):
         if kind:
             gap = max(gap, kind)
@@ -149,6 +152,7 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
         ):
             owner = SELF if word in language.own else OTHER if word in language.others else owner
             verb = verb or word in language.be_verbs
+            was = was or word in language.be_past
             continue
         words.append(word)
         starts.append(offsets[start] if offsets else start)
@@ -156,9 +160,18 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
         breaks.append(gap)
         owners.append(owner)
         verbs.append(verb)
-        gap, owner, verb = NONE, None, False
+        narrated.append(was)
+        gap, owner, verb, was = NONE, None, False, False
     breaks.append(gap)
-    return Tokens(tuple(words), tuple(starts), tuple(ends), tuple(breaks), tuple(owners), tuple(verbs))
+    return Tokens(
+        tuple(words),
+        tuple(starts),
+        tuple(ends),
+        tuple(breaks),
+        tuple(owners),
+        tuple(verbs),
+        tuple(narrated),
+    )
 
 
 def _stands_alone(pieces: list[tuple[str, int, int, int]], place: int, language: Language) -> bool:

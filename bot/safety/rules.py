@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from bot.safety import schema
-from bot.safety.frames import Frame, expand, parse_frame
+from bot.safety.frames import Frame, expand, literal, parse_frame
 from bot.safety.matching import PhraseFinder, build_finder, literals
 from bot.safety.normalise import Language, Speller, english_words, make_speller, plain_words
 from bot.safety.schema import Answers, Category, Policy
@@ -38,7 +38,7 @@ _COMMON_KEYS = {
     "answers",
     "domain",
 }
-_LANGUAGE_KEYS = {"fillers", "be_verbs", "own", "others", "not_owned", "shorthand"}
+_LANGUAGE_KEYS = {"fillers", "be_verbs", "be_past", "own", "others", "not_owned", "shorthand"}
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _language(value: Any) -> Language:
     data = schema.check_keys(value, _LANGUAGE_KEYS, "common.yml language", _LANGUAGE_KEYS)
     lists = {
         key: frozenset(schema.texts(data[key], f"common.yml language {key}"))
-        for key in ("fillers", "be_verbs", "own", "others", "not_owned")
+        for key in ("fillers", "be_verbs", "be_past", "own", "others", "not_owned")
     }
     shorthand = {
         str(short): schema.text(long, f"common.yml shorthand {short}")
@@ -144,7 +144,13 @@ def _language(value: Any) -> Language:
     }
     every_filler = lists["fillers"] | lists["be_verbs"] | lists["own"] | lists["others"]
     return Language(
-        every_filler, lists["be_verbs"], lists["own"], lists["others"], lists["not_owned"], shorthand
+        every_filler,
+        lists["be_verbs"],
+        lists["be_past"],
+        lists["own"],
+        lists["others"],
+        lists["not_owned"],
+        shorthand,
     )
 
 
@@ -220,6 +226,7 @@ def _compile(
                 phrases.setdefault(name, []).append(entry)
     frames += chain.from_iterable(derived.values())
     phrases.update({name: [words] for name, words in literals(frames).items()})
+    _check_block_ends(derived, language)
     spelled = {name: _spelled(name, entries, language) for name, entries in phrases.items()}
     known = set(spelled) | set(derived) | set(numbers)
     for frame in frames:
@@ -242,12 +249,28 @@ def _spelled(name: str, entries: list[str], language: Language) -> list[tuple[st
     for entry in entries:
         for spelling in expand(entry):
             words = plain_words(spelling, language)
+            if _blocks(name) and spelling.split()[-1].lower() in language.fillers:
+                raise ValueError(f"family {name}: {spelling!r} ends in a filler word and would block more than it says")
             if not words:
                 raise ValueError(f"family {name}: {spelling!r} holds only filler words")
             if len(words) == 1 and len(spelling.split()) > 1 and words[0] in _TOO_BROAD:
                 raise ValueError(f"family {name}: {spelling!r} would match every {words[0]!r}")
             found[words] = None
     return list(found)
+
+
+def _blocks(name: str) -> bool:
+    """Families that take findings away: a phrase in them must not be broader than it reads."""
+    return name == _IDIOMS or name.startswith("never_")
+
+
+def _check_block_ends(derived: Mapping[str, list[Frame]], language: Language) -> None:
+    for name in filter(_blocks, derived):
+        for made in derived[name]:
+            words = literal(made.chunks[0].steps[-1].family)
+            for spelling in expand(words) if words is not None else ():
+                if spelling.split()[-1].lower() in language.fillers:
+                    raise ValueError(f"family {name}: {made.text!r} ends in a filler word")
 
 
 def _in_order(derived: Mapping[str, list[Frame]]) -> list[tuple[str, tuple[Frame, ...]]]:

@@ -48,6 +48,8 @@ class Rule:
     frame: Frame
     tier: str | None
     scopes: Mapping[str, str]
+    helper: bool = False  # about somebody else's danger: the helper's wording
+    tense: bool = False  # told in the past tense it is past, even without a date
 
 
 @dataclass(frozen=True)
@@ -257,10 +259,19 @@ def _read_rules(value: Any, identity: str, kind: str, where: str) -> tuple[Rule,
         place = f"{where} {kind} {number}"
         if isinstance(one, str):
             one = {"frame": one}
-        data = check_keys(one, {"frame", "tier", "scopes"}, place, {"frame"})
+        data = check_keys(one, {"frame", "tier", "scopes", "helper", "tense"}, place, {"frame"})
         tier = one_of(data["tier"], TIERS, place) if "tier" in data else None
         scopes = read_scopes(data.get("scopes"), place)
-        rules.append(Rule(f"{identity}.{kind}.{number}", frame(data["frame"], place), tier, scopes))
+        rules.append(
+            Rule(
+                f"{identity}.{kind}.{number}",
+                frame(data["frame"], place),
+                tier,
+                scopes,
+                helper=bool(data.get("helper", False)),
+                tense=bool(data.get("tense", False)),
+            )
+        )
     return tuple(rules)
 
 

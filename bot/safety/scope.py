@@ -14,7 +14,10 @@ from bot.safety.normalise import COMMA, LINE, OTHER, QUESTION, SELF, STOP, Token
 NOW, NEGATED, PAST, KNOWN = "now", "negated", "past", "known"
 OTHER_NOW, OTHER_PAST = "other_now", "other_person_past"
 HYPOTHETICAL, QUESTION_SCOPE, IDIOM = "hypothetical", "question", "idiom"
-SCOPES = (NOW, OTHER_NOW, KNOWN, PAST, OTHER_PAST, HYPOTHETICAL, QUESTION_SCOPE, NEGATED, IDIOM)
+SETTLED = "settled"  # long past or long known, and said to be over or unchanged
+SCOPES = (NOW, OTHER_NOW, KNOWN, PAST, SETTLED, OTHER_PAST, HYPOTHETICAL, QUESTION_SCOPE, NEGATED, IDIOM)
+# The names that a finding shows: how a mention is long past is nobody else's business.
+SHOWN_AS = {KNOWN: PAST, SETTLED: PAST}
 
 # Families of cue words; data/safety/common.yml must define every one of them.
 CUES = (
@@ -48,6 +51,11 @@ CUES = (
     "cue_self_negated",
     "cue_present",
     "cue_finite",
+    "cue_settled",
+    "cue_if_ever",
+    "cue_asks",
+    "cue_cause",
+    "cue_narrated",
 )
 _NEGATION_REACH = 4
 _NEAR_REACH = (
@@ -89,9 +97,22 @@ class ScopeReader:
             return QUESTION_SCOPE
         if not ignore_person and self._about_other(span):
             return OTHER_PAST if self._other_past(span) else OTHER_NOW
+        if self._settled(span):
+            return SETTLED
         if self._past(hit):
             return PAST
         return KNOWN if self._known(span) else NOW
+
+    def narrated(self, hit: Hit) -> bool:
+        """Told in the past tense ("I was ...", "it left me ...") with nothing that brings it up to now."""
+        start, end = hit.span
+        tokens = self._tokens
+        first = start
+        while first > max(0, start - 4) and tokens.breaks[first] < COMMA:
+            first -= 1
+        told = any(tokens.narrated[place] or place in self._at["cue_narrated"] for place in range(first, start + 1))
+        perfect = any(place in self._at["cue_has"] for place in range(first, start))
+        return told and not perfect and not self._recent_near((start, end))
 
     # -- negation
 
@@ -150,6 +171,8 @@ class ScopeReader:
         for place in range(start - 1, max(-1, start - 1 - _HYPOTHETICAL_REACH), -1):
             if self._tokens.breaks[place + 1] > 0 or place in self._at["cue_end"]:
                 return False
+            if place in self._at["cue_if_ever"]:
+                return True
             between = self._subjects(place + 1, start)
             if place in self._at["cue_hypothetical"]:
                 return between == 0 and self._tokens.owners[start] != SELF
@@ -172,7 +195,18 @@ class ScopeReader:
                 return False
             if place in self._at["cue_general"]:
                 return True
-        return False
+        return self._asks_about_causes(span)
+
+    def _asks_about_causes(self, span: Span) -> bool:
+        """ "Do long flights cause clots?", "how do you spot a stroke?": nobody in it, and a question mark."""
+        first, last = self._sentence(span)
+        places = range(first, last)
+        if self._tokens.breaks[last] != QUESTION or not any(place in self._at["cue_asks"] for place in places):
+            return False
+        someone = self._people | self._at["cue_i"] | self._at["cue_recent"]
+        if any(place in someone or self._tokens.owners[place] is not None for place in places):
+            return False
+        return any(place in self._at["cue_cause"] for place in places)
 
     def _subjects(self, first: int, last: int) -> int:
         return sum(
@@ -221,10 +255,21 @@ class ScopeReader:
             return False
         if any(place in self._at["cue_past"] or place in self._at["cue_died"] for place in places):
             return True
-        before = range(max(first, span[0] - 4), span[0])
+        if span[0] in self._at["cue_present"]:
+            return False  # "had a fall and can't stand": the second half is about now
+        before = range(max(first, span[0] - 4), span[0] + 1)
         return any(place in self._at["cue_had"] and place - 1 not in self._at["cue_has"] for place in before)
 
     # -- past and long known
+
+    def _settled(self, span: Span) -> bool:
+        """A date or a length of time in the same sentence, and that it is over or has not changed since."""
+        first, last = self._sentence(span)
+        inside = [
+            any(first <= start and end <= last for start, end in self._found.of(cue))
+            for cue in ("cue_settled", "cue_past", "cue_known")
+        ]
+        return inside[0] and (inside[1] or inside[2])
 
     def _past(self, hit: Hit) -> bool:
         span = hit.span

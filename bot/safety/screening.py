@@ -106,6 +106,8 @@ def _screen_category(
             place = _apply(rule.frame, category, reading, earlier, rules)
             if place is None:
                 continue
+            if rule.tense and place.scope == scopes.NOW and reading.reader.narrated(place.hit):
+                place = replace(place, scope=scopes.PAST)
             one = _judge(rule, kind, place, category, reading, rules)
             judged.setdefault((one.effect, one.finding.scope, one.finding.span), one)
     found = list(judged.values())
@@ -178,11 +180,18 @@ def _judge(
         tier=NO_ALARM if effect == NONE else rule.tier or category.tier,
         span=span,
         words=reading.text[span[0] : span[1]],
-        scope=scopes.PAST if place.scope == scopes.KNOWN else place.scope,
+        scope=_shown_scope(rule, place.scope),
         confidence=confidence,
         raised_by=HARD_RULE if effect == FIRE else ASK_RULE if effect == ASK else kind,
     )
     return _Judged(finding, effect)
+
+
+def _shown_scope(rule: Rule, scope: str) -> str:
+    """What a finding says: a rule about somebody else's danger is about them, whoever the grammar names."""
+    if rule.helper and scope in (scopes.NOW, scopes.KNOWN):
+        return scopes.OTHER_NOW
+    return scopes.SHOWN_AS.get(scope, scope)
 
 
 def _second_mention(

@@ -8,6 +8,7 @@
 - ``outbox``         notices that are due, leased, sent or dead; heartbeats
 - ``clinicians``     the people who answer, and their sign-in sessions
 - ``audit``          who did what, append only
+- ``rights``         what a patient may see and erase, and their feedback on replies
 - ``gaps``           what the assistant could not answer (never the patient's words)
 
 Query functions take a ``Session``; the caller decides where a transaction begins and ends

@@ -287,6 +287,19 @@ class Gap(Base):
     __table_args__ = (Index(None, "clinic", "at"),)
 
 
+class Feedback(Base):
+    """What a patient says about one reply (`value`: up, down). The newest word counts."""
+
+    __tablename__ = "feedback"
+
+    conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
+    seq = Column(Integer, primary_key=True, autoincrement=False)
+    at = Column(UtcTime, nullable=False)
+    answer_id = Column(Words, index=True)
+    value = Column(Words, nullable=False)
+    reason = Column(Words)
+
+
 class Heartbeat(Base):
     """When a background part was last seen at work."""
 

@@ -20,7 +20,7 @@ from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery
 from bot.settings import Settings
 from bot.store.session import connect
-from bot.web import inbox, pages, patient
+from bot.web import inbox, pages, patient, rights
 from bot.web.assistant import open_assistant
 from bot.web.limits import Limits
 from bot.web.problems import Problem, problem_response
@@ -61,7 +61,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             made.db.close()
 
     app = Starlette(
-        routes=[*patient.routes(), *inbox.routes(), *pages.routes()],
+        routes=[*patient.routes(), *rights.routes(), *inbox.routes(), *pages.routes()],
         lifespan=lifespan,
         exception_handlers={Problem: problem_response, HTTPException: _http_problem, Exception: _unexpected},
     )

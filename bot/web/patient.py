@@ -40,7 +40,7 @@ def routes() -> list[Route]:
 async def open_session(request: Request) -> Response:
     """POST /v1/session: a new conversation, or the one that `token` still opens."""
     services: Services = request.app.state.services
-    asked = await _json(request)
+    asked = await read_json(request)
     clinic_id = _text(asked, "clinic")
     clinic = services.clinics.get(clinic_id)
     if clinic is None:
@@ -94,7 +94,7 @@ async def open_session(request: Request) -> Response:
 async def send_message(request: Request) -> Response:
     """POST …/messages: 202 with the message's number once it is stored."""
     services: Services = request.app.state.services
-    asked = await _json(request)
+    asked = await read_json(request)
     kind = _text(asked, "kind")
     if kind not in KINDS:
         raise Problem("bad_field", f"kind must be one of {', '.join(KINDS)}.")
@@ -106,7 +106,7 @@ async def send_message(request: Request) -> Response:
     reply_to = asked.get("reply_to")
     if reply_to is not None and (isinstance(reply_to, bool) or not isinstance(reply_to, int)):
         raise Problem("bad_field", "reply_to must be the number of an event.")
-    clinic, conversation_id = await _whose(request, services, text)
+    clinic, conversation_id = await whose(request, services, text)
     incoming = turns.Incoming(conversation_id, clinic, client_id, text, payload, reply_to)
     if kind == "text" and not text.strip():
         raise Problem("empty")
@@ -131,10 +131,10 @@ def _alarm_words(services: Services, incoming: turns.Incoming) -> list[dict[str,
 async def read_events(request: Request) -> Response:
     """GET …/events: SSE, or JSON with `wait` (seconds, 25 at most)."""
     services: Services = request.app.state.services
-    _, conversation_id = await _whose(request, services)
-    after = _number(request.headers.get("last-event-id") or request.query_params.get("after") or "0")
+    _, conversation_id = await whose(request, services)
+    after = whole_number(request.headers.get("last-event-id") or request.query_params.get("after") or "0")
     if "wait" in request.query_params:
-        wait = min(float(_number(request.query_params["wait"])), LONGEST_POLL)
+        wait = min(float(whole_number(request.query_params["wait"])), LONGEST_POLL)
         return JSONResponse({"events": await _poll(services, conversation_id, after, wait)})
     return StreamingResponse(
         _stream(services, conversation_id, after),
@@ -197,7 +197,7 @@ async def _after(services: Services, conversation_id: str, after: int) -> list[d
     return await in_thread(read)
 
 
-async def _whose(request: Request, services: Services, text: str = "") -> tuple[Any, str]:
+async def whose(request: Request, services: Services, text: str = "") -> tuple[Any, str]:
     """The clinic and conversation of the request's session. Raises Problem, with safety words if `text` needs them."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -224,7 +224,7 @@ async def _whose(request: Request, services: Services, text: str = "") -> tuple[
     return services.clinic(found[0]), found[1]
 
 
-async def _json(request: Request) -> dict[str, Any]:
+async def read_json(request: Request) -> dict[str, Any]:
     """The request's JSON object. Stops reading at the size limit, whatever the length header says."""
     raw = b""
     async for chunk in request.stream():
@@ -247,7 +247,8 @@ def _text(asked: dict[str, Any], name: str) -> str:
     return value
 
 
-def _number(text: str) -> int:
+def whole_number(text: str) -> int:
+    """A non-negative whole number of the request. Raises Problem."""
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise Problem("bad_field", "after and wait must be whole numbers.")
     return int(text)

@@ -20,6 +20,7 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
     "unknown_clinic": (404, "There is no such clinic", "Use the clinic id you were given."),
     "consent_needed": (409, "The first-run notice was not accepted yet", "Accept it with its button first."),
     "not_offered": (409, "This button was not offered in this conversation", "Press a button of this chat."),
+    "open_handoff": (409, "A message is with the clinic's people", "Erase it when they have closed it."),
     "too_many": (429, "Too many messages", "Wait a minute, then send again."),
     "not_stored": (503, "The message could not be saved", "Send it again with the same client_id."),
     "not_found": (404, "There is nothing at this address", "Check the address."),

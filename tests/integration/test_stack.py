@@ -297,3 +297,32 @@ def test_events_are_only_the_patients_own(stack: Stack) -> None:
     assert "secret" not in answer.text
     with stack.database().read() as session:
         assert events.latest_events(session, alice.conversation, 1)
+
+
+def test_a_patient_sees_and_erases_what_is_kept(stack: Stack) -> None:
+    import sqlite3
+
+    patient = stack.patient()
+    seq = patient.ask(QUESTION)["seq"]
+    here = f"/v1/conversations/{patient.conversation}"
+    assert patient.client.post(f"{here}/feedback", json={"seq": seq, "value": "down"}).status_code == 204
+    assert patient.client.post(f"{here}/feedback", json={"seq": 1, "value": "sideways"}).status_code == 422
+    kept = patient.client.get(f"{here}/data").json()
+    assert [row["answer_id"] for row in kept["feedback"]] == [ANSWER]
+    assert any(event["body"].get("text") == QUESTION for event in kept["events"])
+
+    patient.press(bodies.PERSON)
+    quiet(patient)
+    assert patient.client.delete(f"{here}/data").json()["code"] == "open_handoff"
+    db = stack.database()
+    clinician = add_person(db, uuid.uuid4().hex[:8])
+    (item,) = handoffs(stack, patient)
+    claim(db, item.id, clinician, item.version)
+    hand_back(db, item.id, clinician)
+
+    assert patient.client.delete(f"{here}/data").status_code == 204
+    assert patient.client.get(f"{here}/data").status_code == 401, "the token is gone with it"
+    for name in ("pne.db", "tracker.db"):
+        path = stack.settings.var_folder / name
+        found = [line for line in sqlite3.connect(path).iterdump() if QUESTION in line]
+        assert not found, name

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from bot.settings import ROOT
 from bot.store import clinicians
@@ -43,70 +43,22 @@ addEventListener("DOMContentLoaded", () => {
   }).observe(document.body, { childList: true, subtree: true });
 });
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium. By module: while it is open, no test of the same process can run an event loop of its own."""
-    with open_browser() as opened:
-        yield opened
-
-
-@contextmanager
-def open_browser() -> Iterator[Browser]:
-    path = find_browser()
-    assert path, "No browser: python -m tests.support.browser installs one"
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-def open_tab(browser: Browser, url: str, **options: Any) -> Tab:
-    """A page in a context of its own: no cookie or storage of another."""
-    context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
-    context.set_default_timeout(WAIT_MS)
-    page = context.new_page()
-    page.add_init_script(WATCH)
-    tab = Tab(page)
-    page.on("console", lambda line: tab.errors.append(line.text) if line.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: tab.errors.append(str(error)))
-    page.on("request", lambda request: tab.requested.append(request.url))
-    page.goto(url)
-    return tab
-
-
-def open_chat(browser: Browser, stack: Stack, consent: bool = True, **options: Any) -> Chat:
-    """A patient's chat page, with the first notice accepted or still to be read."""
-    chat = Chat(**vars(open_tab(browser, f"{stack.url}/chat/demo", **options)))
-    chat.page.locator(".kind-consent .choice:not([aria-disabled])").wait_for()
-    if consent:
-        chat.accept()
-    return chat
-
-
-def open_inbox(browser: Browser, stack: Stack, **options: Any) -> Tab:
-    """The inbox's queue, signed in as a clinician made for it."""
-    email, password = f"{uuid.uuid4().hex[:8]}@demo.invalid", uuid.uuid4().hex
-    made = demo_clinician(stack.database(), "demo")
-    if made is not None:
-        email, password = made.email, made.password
-    else:
-        with stack.database().begin() as session:
-            clinicians.add_clinician(
-                session,
-                clinic="demo",
-                email=email,
-                name="Sam Reed",
-                role="clinician",
-                password_hash=hash_password(password),
-            )
-    tab = open_tab(browser, f"{stack.url}/inbox", **options)
-    tab.page.fill("#email", email)
-    tab.page.fill("#password", password)
-    tab.page.press("#password", "Enter")
-    tab.page.locator("#queue").wait_for()
-    return tab
+SIDEWAYS = """() => Math.max(...[document.documentElement, ...document.querySelectorAll(".app, .log")]
+  .map((node) => node.scrollWidth - node.clientWidth))
+"""
+TARGETS = "button, summary, a, textarea, select, input:not([type=hidden])"
+SMALL_TARGETS = """(targets) => [...document.querySelectorAll(targets)]
+  .filter((node) => node.checkVisibility() && !node.matches(".skip, p a, li a:not(.call), [type=checkbox]"))
+  .map((node) => [node, node.getBoundingClientRect()])
+  .filter(([, box]) => box.height < 43.9 || box.width < 43.9)
+  .map(([node, box]) => `${node.outerHTML.slice(0, 80)} ${box.width} x ${box.height}`)
+"""
+VIOLATIONS = """async ([scheme, tags]) => {
+  const { violations } = await axe.run({ runOnly: tags, resultTypes: ["violations"] });
+  return violations.map(({ id, nodes: [{ html, failureSummary }] }) =>
+    `${scheme}: ${id}: ${html.slice(0, 160)} ${failureSummary}`);
+}
+"""
 
 
 @dataclass
@@ -117,6 +69,10 @@ class Tab:
     errors: list[str] = field(default_factory=list)
     requested: list[str] = field(default_factory=list)
 
+    def wrote(self, line: ConsoleMessage) -> None:
+        if line.type in ("error", "warning"):
+            self.errors.append(line.text)
+
     def close(self) -> None:
         self.page.context.close()
 
@@ -125,37 +81,19 @@ class Tab:
 
     def sideways(self) -> int:
         """Pixels that stick out of the page or of its parts that scroll."""
-        return int(
-            self.page.evaluate(
-                """() => Math.max(...[document.documentElement, ...document.querySelectorAll(".app, .log")]
-                  .map((node) => node.scrollWidth - node.clientWidth))"""
-            )
-        )
+        return int(self.page.evaluate(SIDEWAYS))
 
     def small_targets(self) -> list[str]:
         """Buttons, links and fields that are smaller than a thumb (44 px), except links inside a text."""
-        return list(
-            self.page.evaluate(
-                """() => [...document.querySelectorAll("button, summary, a, textarea, select, input:not([type=hidden])")]
-                  .filter((node) => node.checkVisibility() && !node.matches(".skip, p a, li a:not(.call), [type=checkbox]"))
-                  .map((node) => [node, node.getBoundingClientRect()])
-                  .filter(([, box]) => box.height < 43.9 || box.width < 43.9)
-                  .map(([node, box]) => `${node.outerHTML.slice(0, 80)} ${box.width} x ${box.height}`)"""
-            )
-        )
+        return list(self.page.evaluate(SMALL_TARGETS, TARGETS))
 
     def violations(self) -> list[str]:
         """What axe finds, in the light and in the dark."""
         found = []
+        self.page.evaluate(AXE.read_text(encoding="utf-8"))
         for scheme in ("light", "dark"):
             self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            if not self.page.evaluate("'axe' in window"):
-                self.page.evaluate(AXE.read_text(encoding="utf-8"))
-            found += self.page.evaluate(
-                """async ([scheme, tags]) => (await axe.run({ runOnly: tags, resultTypes: ["violations"] })).violations
-                  .map((one) => `${scheme}: ${one.id}: ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].failureSummary}`)""",
-                [scheme, AXE_TAGS],
-            )
+            found += self.page.evaluate(VIOLATIONS, [scheme, AXE_TAGS])
         self.page.emulate_media(color_scheme="light")
         return found
 
@@ -200,3 +138,71 @@ class Chat(Tab):
 
     def stored(self) -> int:
         return int(self.page.evaluate("localStorage.length + sessionStorage.length + document.cookie.length"))
+
+
+Kind = TypeVar("Kind", bound=Tab)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium. By module: while it is open, no test of the same process can run an event loop of its own."""
+    with open_browser() as opened:
+        yield opened
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    path = find_browser()
+    assert path, "No browser: python -m tests.support.browser installs one"
+    expect.set_options(timeout=WAIT_MS)
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+def open_tab(browser: Browser, url: str, kind: type[Kind] = Tab, **options: Any) -> Kind:
+    """A page in a context of its own: no cookie or storage of another."""
+    context = browser.new_context(**{"viewport": DESKTOP, "locale": "en-GB", **options})
+    context.set_default_timeout(WAIT_MS)
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    tab = kind(page)
+    page.on("console", tab.wrote)
+    page.on("pageerror", lambda error: tab.errors.append(str(error)))
+    page.on("request", lambda request: tab.requested.append(request.url))
+    page.goto(url)
+    return tab
+
+
+def open_chat(browser: Browser, stack: Stack, consent: bool = True, **options: Any) -> Chat:
+    """A patient's chat page, with the first notice accepted or still to be read."""
+    chat = open_tab(browser, f"{stack.url}/chat/demo", Chat, **options)
+    chat.page.locator(".kind-consent .choice:not([aria-disabled])").wait_for()
+    if consent:
+        chat.accept()
+    return chat
+
+
+def open_inbox(browser: Browser, stack: Stack, **options: Any) -> Tab:
+    """The inbox's queue, signed in as a clinician made for it."""
+    email, password = f"{uuid.uuid4().hex[:8]}@demo.invalid", uuid.uuid4().hex
+    made = demo_clinician(stack.database(), "demo")
+    if made is not None:
+        email, password = made.email, made.password
+    else:
+        with stack.database().begin() as session:
+            clinicians.add_clinician(
+                session,
+                clinic="demo",
+                email=email,
+                name="Sam Reed",
+                role="clinician",
+                password_hash=hash_password(password),
+            )
+    tab = open_tab(browser, f"{stack.url}/inbox", **options)
+    tab.page.fill("#email", email)
+    tab.page.fill("#password", password)
+    tab.page.press("#password", "Enter")
+    tab.page.locator("#queue").wait_for()
+    return tab

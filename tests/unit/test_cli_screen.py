@@ -68,4 +68,4 @@ def test_nothing_in_nothing_out() -> None:
 def test_a_file_that_is_not_there_is_said_in_a_sentence(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["screen", str(tmp_path / "no.txt")])
     assert done.exit_code == 2
-    assert "does not exist" in " ".join(done.output.split())
+    assert "does not exist" in " ".join(done.output.replace("│", " ").split())

@@ -151,7 +151,10 @@ def test_a_part_that_dies_while_starting_is_started_again(
     assert supervisor.wait_until_ready("http://here", seconds=10)
 
 
-def test_real_processes_log_get_their_environment_and_stop(tmp_path: Path) -> None:
+def test_real_processes_log_get_their_environment_and_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.3)
     script = "import os, time; print(os.environ['PNE_X'], flush=True); time.sleep(60)"
     kind = Part("one", [sys.executable, "-c", script], tmp_path / "log" / "one.log", environment={"PNE_X": "here"})
     deaf = Part("two", ["sh", "-c", "trap '' TERM; echo ready; while :; do read x; done"], tmp_path / "log" / "two.log")

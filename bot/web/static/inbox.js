@@ -18,6 +18,7 @@ document.addEventListener("keydown", onKey);
 setInterval(tick, 5000);
 showEnd();
 if (main.dataset.live) listen();
+if (main.dataset.live) window.addEventListener("online", refresh);
 
 function listen() {
   if (!window.EventSource) return tell(words.noLive);
@@ -42,6 +43,7 @@ function listen() {
 
 let running = null;
 let again = false;
+let retrying = 0;
 
 /** Fetch the parts; what changes meanwhile is fetched once more, not side by side. */
 async function refresh() {
@@ -63,12 +65,19 @@ async function load() {
   try {
     const response = await fetch(main.dataset.partUrl, { cache: "no-store", redirect: "error" });
     if (response.status === 401) return leave();
-    if (!response.ok) return tell(words.stale);
+    if (!response.ok) return lost();
     adopt(parse(await response.text()));
     if (link.textContent === words.stale) tell(words.linked, true);
   } catch {
-    tell(words.stale);
+    lost();
   }
+}
+
+/** What was announced could not be fetched. The server says it once, so this side asks until it has it. */
+function lost() {
+  tell(words.stale);
+  clearTimeout(retrying);
+  retrying = setTimeout(refresh, RETRY_MS);
 }
 
 /** Signed out elsewhere: show the sign-in page, unless a reply that is being written would be lost by it. */
