@@ -46,13 +46,14 @@ def main() -> None:
 @app.command()
 def up() -> None:
     """Start everything: model, database, Rasa, actions, web app. Prints the addresses. Ctrl-C stops it."""
-    from bot.processes import Supervisor, parts
+    from bot.processes import Supervisor, parts, refuse_busy_ports
     from bot.store.session import connect, upgrade
     from bot.training import model_path, train
     from bot.web.auth import demo_clinician
 
     settings = read_settings()
     started = time.monotonic()
+    refuse_busy_ports(settings)
     if model_path().exists():
         console.print("Model: up to date")
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Callable
 
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, SettingsError
 from bot.training import rasa_environment
 
 READY_SECONDS = 120.0
@@ -83,6 +84,20 @@ def parts(settings: Settings, model: Path) -> list[Part]:
             environment={"PNE_RASA_SECRET": settings.rasa_secret},
         ),
     ]  # fmt: skip
+
+
+def refuse_busy_ports(settings: Settings) -> None:
+    """Raises SettingsError with the variable to change where a port of ours is taken already."""
+    ports = {"PNE_PORT": settings.port, "PNE_RASA_PORT": settings.rasa_port, "PNE_ACTIONS_PORT": settings.actions_port}
+    for variable, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise SettingsError(
+                    f"Port {port} is in use, perhaps by another `pne up`. Stop that, or choose another: {variable}=…"
+                ) from None
 
 
 class Supervisor:

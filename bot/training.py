@@ -9,6 +9,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Iterable
 
@@ -52,17 +53,19 @@ def train(settings: Settings, force: bool = False) -> Path:
         return target
     settings.var_folder.mkdir(parents=True, exist_ok=True)
     log = settings.var_folder / "train.log"
-    unfinished = MODELS / "unfinished.tar.gz"
-    unfinished.unlink(missing_ok=True)
-    # Under another name first: a training that is stopped half-way must not leave a file that looks ready.
-    command = [sys.executable, "-m", "bot.rasa_light", "train", "--fixed-model-name", "unfinished", "--out", str(MODELS)]
-    with log.open("w") as output:
-        done = subprocess.run(
-            command, cwd=ROOT, env={**os.environ, **rasa_environment(settings)}, stdout=output, stderr=output
-        )
-    if done.returncode != 0 or not unfinished.exists():
-        raise TrainingFailed(f"Training failed. The last lines of {log} say why. `pne check` names faults in data/.")
-    unfinished.replace(target)
+    MODELS.mkdir(exist_ok=True)
+    # In a folder of its own first: a training that is stopped half-way must not leave a file that looks ready, and two
+    # at once must not write into each other's.
+    with tempfile.TemporaryDirectory(dir=MODELS) as folder:
+        command = [sys.executable, "-m", "bot.rasa_light", "train", "--fixed-model-name", "model", "--out", folder]
+        with log.open("w") as output:
+            done = subprocess.run(
+                command, cwd=ROOT, env={**os.environ, **rasa_environment(settings)}, stdout=output, stderr=output
+            )
+        trained = Path(folder) / "model.tar.gz"
+        if done.returncode != 0 or not trained.exists():
+            raise TrainingFailed(f"Training failed. The last lines of {log} say why. `pne check` names faults in data/.")
+        trained.replace(target)
     _tidy()
     return target
 

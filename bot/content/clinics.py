@@ -51,7 +51,8 @@ def load_clinics(data: Path = DATA) -> dict[str, Clinic]:
 
 
 def _clinic(about: dict[str, Any], country: dict[str, Any], file: str) -> Clinic:
-    calls = {use: lines if isinstance(lines, list) else [lines] for use, lines in country.items() if use != "checked"}
+    lists = {use: lines if isinstance(lines, list) else [lines] for use, lines in country.items() if use != "checked"}
+    calls = {use: [line for line in lines if line] for use, lines in lists.items()}
     for use in NEEDED:
         if not calls.get(use):
             raise ContentError(f"{file}: no {use} number for country {about['country']}. Add it to data/numbers.yml.")

@@ -49,11 +49,11 @@ class Assistant:
             response = await self.client.post(PATH, json=body, headers={"X-PNE-Secret": self.secret})
             response.raise_for_status()
             replies = response.json()["replies"]
-        except (httpx.HTTPError, ValueError, KeyError) as error:
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise AssistantUnavailable(_cause(error)) from None
-        if not replies:
+        if not isinstance(replies, list) or not replies:
             raise AssistantUnavailable("no replies")
-        return list(replies)
+        return replies
 
     async def ready(self) -> bool:
         """Whether Rasa is up with its own tracker store and a model."""

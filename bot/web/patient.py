@@ -135,7 +135,10 @@ async def read_events(request: Request) -> Response:
     after = whole_number(request.headers.get("last-event-id") or request.query_params.get("after") or "0")
     if "wait" in request.query_params:
         wait = min(float(whole_number(request.query_params["wait"])), LONGEST_POLL)
-        return JSONResponse({"events": await _poll(services, conversation_id, after, wait)})
+        try:
+            return JSONResponse({"events": await _poll(services, conversation_id, after, wait)})
+        except DatabaseUnavailable:
+            raise Problem("not_stored", "The conversation cannot be read just now. Ask again.") from None
     return StreamingResponse(
         _stream(services, conversation_id, after),
         media_type="text/event-stream",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any, Callable, Coroutine, Sequence, TypeVar
 
 import structlog
 from sqlalchemy.orm import Session
@@ -36,6 +36,7 @@ from bot.web.services import Services, in_thread
 from bot.web.stream import conversation_topic
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 HISTORY = 5
 # Seconds that safety words wait for the database before they are shown without it.
 PATIENCE = 0.6
@@ -66,12 +67,15 @@ class _Recorded:
 async def receive(services: Services, incoming: Incoming) -> int:
     """Take one message in; returns its number in the event log. Raises Problem."""
     try:
-        history = await in_thread(_history, services, incoming.conversation_id) if not incoming.payload else ()
-    except DatabaseUnavailable:
+        reading = in_thread(_history, services, incoming.conversation_id)
+        history = await _words_if_slow(services, incoming, reading, lambda: screen(incoming, ()))
+    except Exception as error:  # this message alone is screened then
+        log.error("history_not_read", cause=type(error.__cause__ or error).__name__)
         history = ()
     screening = screen(incoming, history)
     try:
-        recorded = await _at_once_if_slow(services, incoming, screening)
+        recording = in_thread(_record, services, incoming, screening)
+        recorded = await _words_if_slow(services, incoming, recording, lambda: screening)
     except Problem:
         raise
     except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
@@ -86,14 +90,18 @@ async def receive(services: Services, incoming: Incoming) -> int:
     return recorded.seq
 
 
-async def _at_once_if_slow(services: Services, incoming: Incoming, screening: Screening) -> _Recorded:
-    """Record the message; where that takes long and safety words are due, show them without waiting for it."""
-    recording = asyncio.ensure_future(in_thread(_record, services, incoming, screening))
-    done, _ = await asyncio.wait({recording}, timeout=PATIENCE)
-    if not done and screening.worst is not None and screening.tier not in planning.NO_ALARM:
-        words = bodies.safety_words(screening.worst, incoming.clinic)
-        services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, words)})
-    return await recording
+async def _words_if_slow(
+    services: Services, incoming: Incoming, work: Coroutine[Any, Any, T], screened: Callable[[], Screening]
+) -> T:
+    """Do database work; where it takes long and safety words are due, show them without waiting for it."""
+    working = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({working}, timeout=PATIENCE)
+    if not done:
+        screening = screened()
+        if screening.worst is not None and screening.tier not in planning.NO_ALARM:
+            words = bodies.safety_words(screening.worst, incoming.clinic)
+            services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, words)})
+    return await working
 
 
 def screen(incoming: Incoming, history: Sequence[str]) -> Screening:
@@ -120,6 +128,7 @@ def unsaved(services: Services, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _history(services: Services, conversation_id: str) -> tuple[str, ...]:
+    """What the patient typed lately, oldest first."""
     with services.db.read() as session:
         latest = events.latest_events(session, conversation_id, 2 * HISTORY, author=events.PATIENT)
         typed = [event.body["text"] for event in latest if not event.body.get("payload")]
@@ -271,20 +280,18 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan) -> None:
             reading=None if payload else await in_thread(services.read_message, text),
         )
         await in_thread(_say, services, incoming, plan, replies)
-    except AssistantUnavailable as error:
-        log.warning("assistant_unavailable", cause=str(error))
+    except Exception as error:  # whatever it was, a question must not end in silence
+        cause = str(error) if isinstance(error, AssistantUnavailable) else type(error.__cause__ or error).__name__
+        log.error("no_answer", cause=cause)
         if plan.kind in (planning.CONVERSE, planning.CLEARED):
             await _apologise(services, incoming)
-    except DatabaseUnavailable as error:
-        log.error("reply_not_stored", cause=type(error.__cause__ or error).__name__)
-        body = bodies.notice("not_stored", incoming.clinic, services.wording)
-        services.hub.wake(topic, {"unsaved": unsaved(services, body)})
     finally:
         services.hub.wake(topic, {"status": {"open": False}})
         services.news(incoming.conversation_id, incoming.clinic.id)
 
 
 async def _apologise(services: Services, incoming: Incoming) -> None:
+    """Say that no answer can be given: in the log, or on the page alone where the log cannot be written."""
     body = bodies.notice("cannot_answer", incoming.clinic, services.wording)
     body["buttons"] = [{"title": services.wording.labels["talk_to_person"], "payload": bodies.PERSON}]
 
@@ -292,7 +299,10 @@ async def _apologise(services: Services, incoming: Incoming) -> None:
         with services.db.begin() as session:
             _append(session, incoming.conversation_id, body)
 
-    await in_thread(write)
+    try:
+        await in_thread(write)
+    except DatabaseUnavailable:
+        services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, body)})
 
 
 def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[dict[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from tests.support.stack import Stack
 pytestmark = [pytest.mark.rasa, pytest.mark.browser]
 browser = pages.browser
 
-RED = "since this morning I can't pee and I am numb between my legs"
+RED = "I woke up tonight and I can't pee and I am numb between my legs"
 QUESTION = "why does my back still hurt after two years"
 UNCLEAR = "my scan and my back"
 ANSWER = "pain/why_it_persists"

@@ -35,7 +35,7 @@ def runs(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
     def run(command: list[str], **_options: Any) -> SimpleNamespace:
         started.append(command)
-        (project / "models" / "unfinished.tar.gz").write_text("model")
+        (Path(command[command.index("--out") + 1]) / "model.tar.gz").write_text("model")
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(training, "subprocess", SimpleNamespace(run=run))
@@ -103,14 +103,12 @@ def test_a_failed_training_leaves_nothing_that_looks_ready(
     assert not model_path().exists()
 
 
-def test_an_old_unfinished_model_is_not_taken_for_the_new_one(
-    project: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (project / "models" / "unfinished.tar.gz").write_text("half")
-    done = SimpleNamespace(run=lambda *_args, **_options: SimpleNamespace(returncode=0))
-    monkeypatch.setattr(training, "subprocess", done)
-    with pytest.raises(TrainingFailed):
-        train(settings)
+def test_two_trainings_at_once_do_not_write_into_each_others_model(settings: Settings, runs: list[list[str]]) -> None:
+    train(settings)
+    train(settings, force=True)
+    folders = [command[command.index("--out") + 1] for command in runs]
+    assert len(set(folders)) == 2
+    assert not any(Path(folder).exists() for folder in folders)
 
 
 def test_the_last_few_models_are_kept(project: Path, settings: Settings, runs: list[list[str]]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from bot import processes
 from bot.processes import LIVED_WELL, LONGEST_PAUSE, Part, Supervisor, parts
-from bot.settings import Settings
+from bot.settings import Settings, read_settings
 
 
 class Time:
@@ -178,3 +178,17 @@ def test_every_part_but_the_web_app_listens_on_loopback_only(tmp_path: Path) -> 
     assert made["actions"].environment["SANIC_HOST"] == "127.0.0.1"
     assert "0.0.0.0" in made["web"].command
     assert not any("s" * 40 in word for part in made.values() for word in part.command), "a secret in a command line"
+
+
+def test_a_port_that_is_taken_is_named_with_the_variable_to_change() -> None:
+    import socket
+
+    from bot.processes import refuse_busy_ports
+    from bot.settings import SettingsError
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        settings = read_settings({"PNE_PORT": str(taken.getsockname()[1]), "PNE_RASA_SECRET": "s" * 40})
+        with pytest.raises(SettingsError, match="PNE_PORT"):
+            refuse_busy_ports(settings)
