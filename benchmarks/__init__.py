@@ -1,1 +1,1 @@
-"""This assistant beside stock Rasa, measured in one run on one machine. See README.md; run with ``make bench``."""
+"""This assistant beside stock Rasa, measured in one run on one machine. See README.md; run ``make bench``."""

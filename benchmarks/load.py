@@ -1,7 +1,7 @@
-"""The load generator: talkers for the three lines (stock's REST, our Rasa channel, our patient API) and clients to drive them.
+"""The load generator: talkers for three lines (stock's REST, our Rasa channel, our patient API), clients to drive them.
 
-All talkers answer the same question, "how long until the first reply is here?", and open a new conversation every
-ten messages, so that no line has the advantage of shorter histories.
+All talkers answer the same question, "how long until the first reply is here?", and open a new conversation
+every ten messages, so that no line has the advantage of shorter histories.
 """
 
 from __future__ import annotations
@@ -25,6 +25,10 @@ QUESTIONS = Path("tests/nlu/heldout.yml")
 MESSAGES_PER_CONVERSATION = 10
 TURN_SECONDS = 60.0
 SEED = 20
+CLINIC = "demo"
+REST_PATH = "/webhooks/rest/webhook"
+CHANNEL_PATH = "/webhooks/web/message"
+SECRET_HEADER = "X-PNE-Secret"
 # Clients begin at different questions, so that they do not all ask the same thing at the same time.
 _STRIDE = 37
 
@@ -64,7 +68,7 @@ class Load:
 
 
 def questions(root: Path) -> list[str]:
-    """The held-out questions that ask for an answer and raise no red flag: both sides are asked exactly these."""
+    """The held-out questions that ask for an answer and raise no red flag: both sides are asked these."""
     data = yaml.safe_load((root / QUESTIONS).read_text(encoding="utf-8"))["questions"]
     texts = [str(item["text"]) for item in data if "/" in item["answer"]]
     calm = [text for text in texts if not (found := safety.screen(text)).ask and found.tier in (None, "T4")]
@@ -94,6 +98,19 @@ async def drive(make: Callable[[], Talker], texts: Sequence[str], clients: int, 
     return load
 
 
+def message(conversation: str, text: str, reading: dict[str, Any]) -> dict[str, Any]:
+    """The body of one message into our Rasa channel, as the web app sends it."""
+    return {
+        "conversation": conversation,
+        "message_id": uuid.uuid4().hex,
+        "text": text,
+        "clinic": CLINIC,
+        "payload": "",
+        "denied": [],
+        "reading": reading,
+    }
+
+
 def with_http(work: Callable[[aiohttp.ClientSession], Awaitable[Any]]) -> Any:
     """Run `work` with an HTTP client that keeps its connections."""
 
@@ -119,7 +136,7 @@ class Rest:
     async def ask(self, text: str) -> float:
         began = time.perf_counter()
         async with self.http.post(
-            f"{self.url}/webhooks/rest/webhook", json={"sender": self.sender, "message": text}
+            f"{self.url}{REST_PATH}", json={"sender": self.sender, "message": text}
         ) as response:
             replies = await response.json()
             took = time.perf_counter() - began
@@ -135,7 +152,7 @@ class Rest:
 
 @dataclass
 class Channel:
-    """Our channel into Rasa, spoken to as the web app does: with the message's reading. `said` is the last answer."""
+    """Our channel into Rasa, spoken to as the web app does: with the reading. `said` is the last answer."""
 
     http: aiohttp.ClientSession
     url: str
@@ -148,18 +165,10 @@ class Channel:
         self.conversation = uuid.uuid4().hex
 
     async def ask(self, text: str) -> float:
-        body: dict[str, Any] = {
-            "conversation": self.conversation,
-            "message_id": uuid.uuid4().hex,
-            "text": text,
-            "clinic": "demo",
-            "payload": "",
-            "denied": [],
-            "reading": self.readings[text],
-        }
+        body = message(self.conversation, text, self.readings[text])
         began = time.perf_counter()
         async with self.http.post(
-            f"{self.url}/webhooks/web/message", json=body, headers={"X-PNE-Secret": self.secret}
+            f"{self.url}{CHANNEL_PATH}", json=body, headers={SECRET_HEADER: self.secret}
         ) as response:
             answer = await response.json()
             took = time.perf_counter() - began
@@ -184,7 +193,7 @@ class Patient:
     _reader: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        async with self.http.post(f"{self.url}/v1/session", json={"clinic": "demo"}) as response:
+        async with self.http.post(f"{self.url}/v1/session", json={"clinic": CLINIC}) as response:
             made = await response.json()
         self._headers = {"Authorization": f"Bearer {made['session']}"}
         self._here = f"{self.url}/v1/conversations/{made['conversation']}"

@@ -1,4 +1,4 @@
-"""This assistant for measuring: trained afresh, its parts started one by one on ports and databases of their own."""
+"""This assistant for measuring: trained afresh, its parts started on ports and databases of their own."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import httpx
 
-from benchmarks.load import Channel, NoReply, Patient, with_http
+from benchmarks.load import CHANNEL_PATH, SECRET_HEADER, Channel, NoReply, Patient, message, with_http
 from benchmarks.process import BenchmarkFailed, Server, folder_mb, free_port, start
 from bot.processes import Part, parts
 from bot.settings import ROOT, Settings, read_settings
@@ -30,18 +30,20 @@ from bot.web.app import message_reader
 READY_SECONDS = 120.0
 _PROJECT = "pne-tutor"
 _SEED_CONVERSATION = "benchmark-history"
+_COLUMNS = "type_name, timestamp, intent_name, action_name, data"
 
 
 def train(folder: Path) -> tuple[Path, float, float]:
-    """Train our model into `folder` without any cache. Returns it, the seconds and the CPU seconds it took."""
+    """Train our model into `folder` without any cache. Returns it, the seconds and the CPU seconds."""
     settings = _settings(folder)
     log = folder / "train.log"
     before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    command = [sys.executable, "-m", "bot.rasa_light", "train", "--force", "--fixed-model-name", "ours"]
+    environment = {**os.environ, **rasa_environment(settings)}
     with log.open("wb") as output:
         done = subprocess.run(
-            [sys.executable, "-m", "bot.rasa_light", "train", "--force", "--fixed-model-name", "ours", "--out", folder],
-            cwd=ROOT, env={**os.environ, **rasa_environment(settings)}, stdout=output, stderr=output,
-        )  # fmt: skip
+            [*command, "--out", str(folder)], cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
     after, model = resource.getrusage(resource.RUSAGE_CHILDREN), folder / "ours.tar.gz"
     if done.returncode != 0 or not model.exists():
         raise BenchmarkFailed(f"Our model could not be trained:\n{log.read_text(errors='replace')[-3000:]}")
@@ -101,19 +103,16 @@ class Ours:
 
     def first_answer(self, text: str) -> float:
         """Seconds from the start of the Rasa process to its first answer."""
-        body = {"conversation": uuid.uuid4().hex, "message_id": uuid.uuid4().hex, "text": text, "clinic": "demo",
-                "payload": "", "denied": [], "reading": self.readings[text]}  # fmt: skip
-        headers = {"X-PNE-Secret": self.settings.rasa_secret}
-        address = f"{self.settings.rasa_url}/webhooks/web/message"
-        answered = until_answered(
-            self.servers["rasa"], lambda: httpx.post(address, json=body, headers=headers, timeout=30).status_code == 200
-        )
-        return answered - self.servers["rasa"].spawned
+        body = message(uuid.uuid4().hex, text, self.readings[text])
+        headers = {SECRET_HEADER: self.settings.rasa_secret}
+        address = f"{self.settings.rasa_url}{CHANNEL_PATH}"
+        rasa = self.servers["rasa"]
+        return until_answered(rasa, lambda: httpx.post(address, json=body, headers=headers, timeout=30)) - rasa.spawned
 
     def whole_first_answer(self, text: str) -> float:
         """Seconds from the start of all processes to the first answer that a patient sees."""
-        began = self.servers["rasa"].spawned
-        until_answered(self.servers["web"], lambda: httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200)
+        began = min(server.spawned for server in self.servers.values())
+        self.wait_ready()
 
         async def ask(http: aiohttp.ClientSession) -> None:
             patient = self.patient(http)
@@ -125,12 +124,12 @@ class Ours:
         return time.perf_counter() - began
 
     def wait_ready(self) -> None:
-        until_answered(self.servers["web"], lambda: httpx.get(f"{self.url}/readyz", timeout=2).status_code == 200)
+        until_answered(self.servers["web"], lambda: httpx.get(f"{self.url}/readyz", timeout=2))
 
     def history_ms(self, sizes: Sequence[int], texts: Sequence[str], samples: int) -> dict[int, list[float]]:
         """Milliseconds of one turn in conversations that already hold so many events, `samples` of each size.
 
-        One long conversation is talked for real; shorter ones are copies of its beginning in the tracker's table.
+        One long conversation is talked for real; the others are copies of its beginning in the table.
         """
         table = sqlite3.connect(self.settings.tracker_url.removeprefix("sqlite:///"), timeout=30)
 
@@ -157,12 +156,12 @@ class Ours:
             table.close()
 
 
-def until_answered(server: Server, answers: Callable[[], bool]) -> float:
-    """The moment at which `answers` is first true. Raises BenchmarkFailed with the server's log."""
+def until_answered(server: Server, ask: Callable[[], httpx.Response]) -> float:
+    """The moment at which `ask` first gets a 200. Raises BenchmarkFailed with the server's log."""
     until = time.perf_counter() + READY_SECONDS
     while time.perf_counter() < until and server.alive():
         try:
-            if answers():
+            if ask().status_code == 200:
                 return time.perf_counter()
         except httpx.TransportError:
             pass
@@ -197,13 +196,11 @@ def _settings(folder: Path) -> Settings:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """`settings` as variables for the processes, which read them again for themselves."""
-    from dataclasses import fields
-
     return {item.metadata["variable"]: str(getattr(settings, item.name)) for item in fields(settings)}
 
 
 def _needed_packages(project: str) -> set[str]:
-    """The installed packages that `project` needs, itself included; those of its dependency groups are not among them."""
+    """The installed packages that `project` needs, itself included, without those of its dependency groups."""
     needed: set[str] = set()
     queue = [project]
     while queue:
@@ -224,19 +221,20 @@ def _canonical(name: str) -> str:
 
 
 def _events(table: sqlite3.Connection, conversation: str) -> int:
-    return int(table.execute("SELECT count(*) FROM events WHERE sender_id = ?", (conversation,)).fetchone()[0])
+    found = table.execute("SELECT count(*) FROM events WHERE sender_id = ?", (conversation,))
+    return int(found.fetchone()[0])
 
 
 def _copy_beginning(table: sqlite3.Connection, conversation: str, size: int) -> None:
-    """The first events of the long conversation, up to the end of the turn that comes nearest to `size` from below."""
+    """The first events of the long conversation: whole turns only, `size` events or a few fewer."""
     rows = table.execute(
-        "SELECT type_name, timestamp, intent_name, action_name, data FROM events WHERE sender_id = ? ORDER BY id LIMIT ?",
+        f"SELECT {_COLUMNS} FROM events WHERE sender_id = ? ORDER BY id LIMIT ?",
         (_SEED_CONVERSATION, size),
     ).fetchall()
     while rows and rows[-1][3] != "action_listen":
         rows.pop()
     table.executemany(
-        "INSERT INTO events (sender_id, type_name, timestamp, intent_name, action_name, data) VALUES (?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO events (sender_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
         [(conversation, *row) for row in rows],
     )
     table.commit()

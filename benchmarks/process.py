@@ -57,13 +57,20 @@ class Server:
         self.process.wait()
 
 
-def start(name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> Server:
+def start(
+    name: str, command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path
+) -> Server:
     """Start a server in `folder` with `environment` added to ours."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         spawned = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=folder, env={**os.environ, **environment}, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, **environment},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         )
     return Server(name, process, log, spawned)
 
@@ -109,14 +116,12 @@ def folder_mb(folder: Path, without: Iterable[Path] = ()) -> float:
 
 def machine() -> dict[str, object]:
     """What this machine is, and how busy it is now."""
-    model = next(
-        (line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), "unknown"
-    )
-    total_kb = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    models = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    total = [int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
     return {
-        "processor": model,
+        "processor": models[0] if models else "unknown",
         "cores": os.cpu_count(),
-        "memory_gb": round(total_kb / 1024 / 1024, 1),
+        "memory_gb": round(sum(total) / 1024 / 1024, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
         "load_before": [round(value, 2) for value in os.getloadavg()],

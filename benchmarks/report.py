@@ -15,7 +15,7 @@ START, END = "<!-- bench:start -->", "<!-- bench:end -->"
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. `whole` names what our whole product costs for the same thing, where that is measured."""
+    """One line of the table. `whole`: the same is measured for our whole product too."""
 
     key: str
     title: str
@@ -43,6 +43,8 @@ ROWS = (
     Row("history_ms_100", "One turn after 100 events", "ms", 1),
     Row("history_ms_1000", "One turn after 1000 events", "ms", 1),
     Row("routing_percent", "Held-out questions that get the right answer", "%", 1),
+    Row("offered_percent", "The same, or the right answer is offered as a button", "%", 1),
+    Row("guess_percent", "Best guess right, whether it is answered or not", "%", 1),
     Row("precision_percent", "Of the questions answered, answered right", "%", 1),
     Row("outside_percent", "Messages outside its subjects wrongly answered", "%", 1),
 )
@@ -98,7 +100,7 @@ def summary(samples: Samples, about: Mapping[str, Any]) -> dict[str, Any]:
             "title": row.title,
             "unit": row.unit,
             "ratio": _rounded(samples.ratio(row.key)),
-            **{side: _spread(samples.of(row.key, side)) for side in (OURS, WHOLE, STOCK) if samples.of(row.key, side)},
+            **{side: _spread(found) for side in (OURS, WHOLE, STOCK) if (found := samples.of(row.key, side))},
         }
         for row in ROWS
         if row.key in samples.values
@@ -110,8 +112,9 @@ def table(samples: Samples, about: Mapping[str, Any]) -> str:
     """The Markdown table, with the machine above it and what to know when reading it below."""
     machine = about["machine"]
     lines = [
-        f"Measured on {about['at'][:10]}: {machine['cores']} cores of {machine['processor']}, {machine['memory_gb']} GB, "
-        f"Python {machine['python']}; median of {about['rounds']} rounds (lowest to highest).",
+        f"Measured on {about['at'][:10]}: {machine['cores']} cores of {machine['processor']}, "
+        f"{machine['memory_gb']} GB, Python {machine['python']}; median of {about['rounds']} rounds "
+        "(lowest to highest).",
         "",
         "| | our Rasa process | stock Rasa | ratio | our whole product |",
         "|---|---|---|---|---|",
@@ -129,7 +132,7 @@ def table(samples: Samples, about: Mapping[str, Any]) -> str:
 
 
 def write(folder: Path, readme: Path, samples: Samples, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``latest.json``, and the table between the README's marks where it has them. Returns the result."""
+    """Write ``latest.json``, and the table between the README's marks if it has them. Returns the result."""
     result = summary(samples, about)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "latest.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -147,7 +150,8 @@ def write(folder: Path, readme: Path, samples: Samples, about: Mapping[str, Any]
 def _cell(values: Sequence[float], row: Row) -> str:
     if not values:
         return ""
-    middle, low, high = (f"{value:.{row.digits}f}" for value in (statistics.median(values), min(values), max(values)))
+    spread = (statistics.median(values), min(values), max(values))
+    middle, low, high = (f"{value:.{row.digits}f}" for value in spread)
     unit = row.unit if row.unit == "%" else f" {row.unit}"
     return f"{middle}{unit}" + (f" ({low} to {high})" if low != high else "")
 

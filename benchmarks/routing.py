@@ -1,4 +1,4 @@
-"""Does a question reach its answer? Both assistants on the same held-out questions, and on messages that are not for them."""
+"""Does a question reach its answer? Both assistants on the same held-out questions, and on what is not for them."""
 
 from __future__ import annotations
 
@@ -16,16 +16,29 @@ OUTSIDE = Path("tests/nlu/heldout_out_of_scope.yml")
 # Stock Rasa's ways of not answering: below its threshold, or recognised as out of scope.
 DECLINED = ("nlu_fallback", "out_of_scope")
 
-Answer = Callable[[str], Awaitable[str]]
-"""From a text to the label of the answer given; empty where none was given."""
+
+@dataclass(frozen=True)
+class Heard:
+    """What became of one text: the label answered (empty: none), those offered as buttons, and the best guess."""
+
+    answered: str = ""
+    offered: tuple[str, ...] = ()
+    guess: str = ""
+
+
+Answer = Callable[[str], Awaitable[Heard]]
 
 
 @dataclass(frozen=True)
 class Routing:
-    """Counts. `answered` is right or wrong; the rest of `questions` was asked back, declined or taken for an alarm."""
+    """Counts. `right` of the `questions` were answered rightly, `offered` rightly or with the right button beside
+    others, `guessed` were understood best as what they were; `outside_answered` of the `outside` should not have been.
+    """
 
     questions: int
     right: int
+    offered: int
+    guessed: int
     answered: int
     outside: int
     outside_answered: int
@@ -54,32 +67,41 @@ def heldout(root: Path) -> tuple[list[tuple[str, set[str]]], list[str]]:
     return accepted, [str(message["text"]) for message in outside]
 
 
-async def measure(answer: Answer, questions: Sequence[tuple[str, set[str]]], outside: Sequence[str]) -> Routing:
+async def measure(
+    answer: Answer, questions: Sequence[tuple[str, set[str]]], outside: Sequence[str]
+) -> Routing:
     """Ask everything once."""
-    given = [(await answer(text), accepted) for text, accepted in questions]
+    heard = [(await answer(text), accepted) for text, accepted in questions]
     wrongly = [await answer(text) for text in outside]
     return Routing(
-        questions=len(given),
-        right=sum(label in accepted for label, accepted in given),
-        answered=sum(bool(label) for label, _ in given),
-        outside=len(outside),
-        outside_answered=sum(map(bool, wrongly)),
+        questions=len(heard),
+        right=sum(one.answered in accepted for one, accepted in heard),
+        offered=sum(bool({one.answered, *one.offered} & accepted) for one, accepted in heard),
+        guessed=sum(one.guess in accepted for one, accepted in heard),
+        answered=sum(bool(one.answered) for one, _ in heard),
+        outside=len(wrongly),
+        outside_answered=sum(bool(one.answered) for one in wrongly),
     )
 
 
 def by_channel(channel: Channel) -> Answer:
-    """Our assistant as patients meet it: an alarm or a question back is no answer, whatever the classifier thought."""
+    """Our assistant as patients meet it: an alarm or a question back is no answer, whatever was understood."""
 
-    async def answer(text: str) -> str:
+    async def answer(text: str) -> Heard:
         await channel.open()
         try:
             await channel.ask(text)
         except NoReply:
-            return ""
-        about = channel.said[0].get("metadata") or {}
-        if about.get("understood") != "answer" or str(about.get("answer_id", "")).startswith("safety/"):
-            return ""
-        return str(about["nearest"])
+            return Heard()
+        first = channel.said[0]
+        about = first.get("metadata") or {}
+        guess = str(about.get("nearest") or "")
+        if str(about.get("answer_id", "")).startswith("safety/"):
+            return Heard(guess=guess)
+        if about.get("understood") == "answer":
+            return Heard(guess, (), guess)
+        buttons = first.get("buttons") or () if about.get("understood") == "did_you_mean" else ()
+        return Heard("", tuple(str(button["payload"]).removeprefix("/") for button in buttons), guess)
 
     return answer
 
@@ -87,16 +109,22 @@ def by_channel(channel: Channel) -> Answer:
 def by_parse(http: aiohttp.ClientSession, url: str) -> Answer:
     """Stock Rasa's NLU: the intent, and where that holds answers, the one its response selector chooses."""
 
-    async def answer(text: str) -> str:
+    async def answer(text: str) -> Heard:
         async with http.post(f"{url}/model/parse", json={"text": text}) as response:
             parsed = await response.json()
-        intent = (parsed.get("intent") or {}).get("name") or ""
-        if intent in DECLINED:
-            return ""
+        intent = str((parsed.get("intent") or {}).get("name") or "")
         selector = parsed.get("response_selector") or {}
-        if intent in selector.get("all_retrieval_intents", ()):
-            chosen = selector.get(intent) or selector["default"]
-            return str(chosen["response"]["intent_response_key"])
-        return str(intent)
+        if intent not in DECLINED:
+            label = _label(intent, selector)
+            return Heard(label, (), label)
+        ranked = [str(one["name"]) for one in parsed.get("intent_ranking") or ()]
+        return Heard(guess=next((_label(name, selector) for name in ranked if name not in DECLINED), ""))
 
     return answer
+
+
+def _label(intent: str, selector: dict[str, Any]) -> str:
+    if intent not in selector.get("all_retrieval_intents", ()):
+        return intent
+    chosen = selector.get(intent) or selector["default"]
+    return str(chosen["response"]["intent_response_key"])

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.run``: this assistant beside stock Rasa, round by round, in one run on this machine."""
+"""``python -m benchmarks.run``: this assistant beside stock Rasa, round by round, in one run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ CLIENTS = 8
 WARM_UP = 50
 HISTORY = (10, 100, 1000)
 MOST_FAILURES = 0.01
+
+Open = Callable[[aiohttp.ClientSession], load.Talker]
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,8 @@ class Run:
 
     def everything(self, asked: argparse.Namespace) -> dict[str, Any]:
         """Train, then the rounds, ours and stock in turn. Returns what the report says about the run."""
-        about: dict[str, Any] = {"at": datetime.now(timezone.utc).isoformat(timespec="seconds"), "machine": machine()}
+        at = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        about: dict[str, Any] = {"at": at, "machine": machine()}
         self.questions, self.outside = routing.heldout(ROOT)
         self.texts = load.questions(ROOT)
         self.say("ours: training")
@@ -139,8 +142,9 @@ class Run:
             self.samples.add(OURS, memory_mb=rasa.memory_mb(), resident_mb=rasa.resident_mb())
             self._drives(OURS, product.channel, rasa.cpu_seconds)
             self._drive(WHOLE, product.patient, 1, WARM_UP)
-            self._drives(WHOLE, product.patient, lambda: sum(s.cpu_seconds() for s in product.servers.values()))
-            self.samples.add(WHOLE, memory_mb=sum(s.memory_mb() for s in product.servers.values()))
+            everyone = product.servers.values()
+            self._drives(WHOLE, product.patient, lambda: sum(server.cpu_seconds() for server in everyone))
+            self.samples.add(WHOLE, memory_mb=sum(server.memory_mb() for server in everyone))
             history = product.history_ms(HISTORY, self.texts, self.plan.history_samples)
             for size, found in history.items():
                 for value in found:
@@ -167,9 +171,7 @@ class Run:
         finally:
             server.stop()
 
-    def _drives(
-        self, side: str, talker: Callable[[aiohttp.ClientSession], load.Talker], cpu_seconds: Callable[[], float]
-    ) -> None:
+    def _drives(self, side: str, talker: Open, cpu_seconds: Callable[[], float]) -> None:
         before = cpu_seconds()
         alone = self._drive(side, talker, 1, self.plan.turns_1)
         cpu_ms = 1000 * (cpu_seconds() - before) / self.plan.turns_1
@@ -185,9 +187,7 @@ class Run:
             per_second_8=together.per_second(),
         )
 
-    def _drive(
-        self, side: str, talker: Callable[[aiohttp.ClientSession], load.Talker], clients: int, turns: int
-    ) -> load.Load:
+    def _drive(self, side: str, talker: Open, clients: int, turns: int) -> load.Load:
         found: load.Load = load.with_http(
             lambda http: load.drive(lambda: talker(http), self.texts, clients, turns)
         )
@@ -195,7 +195,8 @@ class Run:
         self.failures[side] += len(found.failures)
         # Stock Rasa may answer a question with nothing, and that is its result; ours may not.
         if side != STOCK and len(found.failures) > MOST_FAILURES * turns:
-            raise BenchmarkFailed(f"{side}: {len(found.failures)} of {turns} turns failed, first: {found.failures[0]}")
+            count = len(found.failures)
+            raise BenchmarkFailed(f"{side}: {count} of {turns} turns failed, first: {found.failures[0]}")
         if not found.seconds:
             raise BenchmarkFailed(f"{side}: no turn was answered, first: {found.failures[0]}")
         return found
@@ -210,6 +211,8 @@ class Run:
             routing_percent=100 * found.accuracy,
             precision_percent=100 * found.right_when_answered,
             outside_percent=100 * found.outside_answered_share,
+            offered_percent=100 * found.offered / found.questions,
+            guess_percent=100 * found.guessed / found.questions,
         )
 
 
@@ -218,10 +221,14 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it works")
     parser.add_argument("--skip-stock", action="store_true", help="measure this assistant only")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for latest.json and latest.md")
-    parser.add_argument("--stock-model", type=Path, default=os.environ.get("PNE_STOCK_MODEL"),
-                        help="a stock model trained before (or PNE_STOCK_MODEL); otherwise one is trained")  # fmt: skip
+    parser.add_argument(
+        "--stock-model",
+        type=Path,
+        default=os.environ.get("PNE_STOCK_MODEL"),
+        help="a stock model trained before (or PNE_STOCK_MODEL); otherwise one is trained",
+    )
     for what in ("seconds", "cpu-seconds"):
-        parser.add_argument(f"--stock-training-{what}", type=float, help="what the training of --stock-model took")
+        parser.add_argument(f"--stock-training-{what}", type=float, help="what training --stock-model took")
     asked = parser.parse_args(arguments)
     asked.stock_model = Path(asked.stock_model) if asked.stock_model else None
     if asked.stock_model and not asked.stock_model.is_file():
@@ -230,10 +237,11 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 _NOTES = (
-    "Our Rasa process is spoken to through its real channel, with the message's reading as the web app sends it, and "
-    "keeps every turn in SQLite; stock Rasa answers over its REST channel and keeps conversations in memory.",
-    "Our whole product is three processes (web app, Rasa, actions) and the patient API: screening, event log, reading "
-    "and reply by Server-Sent Events are in each turn. Its turns share the same cores with the load generator.",
+    "Our Rasa process is spoken to through its real channel, with the message's reading as the web app sends "
+    "it, and keeps every turn in SQLite; stock Rasa answers over its REST channel and keeps conversations in "
+    "memory.",
+    "Our whole product is three processes (web app, Rasa, actions) and the patient API: screening, event log, "
+    "reading and reply by Server-Sent Events are in each turn. The load generator shares the cores with all.",
     "Stock Rasa: 3.6.21, the configuration of `rasa init`, trained on the same intents, answers and rules.",
 )
 

@@ -1,4 +1,4 @@
-"""Stock Rasa 3.6.21 with its default DIET and TED configuration on our training data, in its own environment."""
+"""Stock Rasa 3.6.21: its default DIET and TED configuration, our training data, its own environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import aiohttp
 import httpx
 
-from benchmarks.load import Rest
+from benchmarks.load import REST_PATH, Rest
 from benchmarks.ours import until_answered
 from benchmarks.process import BenchmarkFailed, Server, folder_mb, free_port, start
 from bot.settings import ROOT
@@ -25,14 +25,18 @@ from bot.settings import ROOT
 HERE = ROOT / "benchmarks" / "stock"
 VENV = HERE / ".venv"
 MODELS = HERE / "models"
-ENVIRONMENT = {"RASA_TELEMETRY_ENABLED": "false", "SQLALCHEMY_SILENCE_UBER_WARNING": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+ENVIRONMENT = {
+    "RASA_TELEMETRY_ENABLED": "false",
+    "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}
 _OUR_DATA = ("domain.yml", "data/nlu", "data/rules", "data/responses")
 _OF_STOCK = ("config.yml", "credentials.yml", "stories.yml")
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A stock model and what its training took; None where it was not measured. `note` says how it was measured."""
+    """A stock model and what its training took; None where that is not known. `note`: how it was measured."""
 
     model: Path
     seconds: float | None
@@ -51,7 +55,7 @@ def make_environment(say: Callable[[str], None]) -> None:
         capture_output=True, text=True,
     )  # fmt: skip
     if done.returncode != 0:
-        raise BenchmarkFailed(f"Stock Rasa could not be installed (uv sync in benchmarks/stock):\n{done.stderr[-2000:]}")
+        raise BenchmarkFailed(f"uv sync failed in benchmarks/stock:\n{done.stderr[-2000:]}")
 
 
 def environment_mb() -> float:
@@ -60,7 +64,7 @@ def environment_mb() -> float:
 
 
 def train(folder: Path, say: Callable[[str], None]) -> Trained:
-    """The stock model of the present data: the one trained before, or trained now, which takes half an hour or more.
+    """The stock model of the present data: trained before, or now, which takes half an hour or more.
 
     The model's file name carries the hash of its data; what its training took is kept beside it.
     """
@@ -68,7 +72,8 @@ def train(folder: Path, say: Callable[[str], None]) -> Trained:
     model, about = MODELS / f"{name}.tar.gz", MODELS / f"{name}.json"
     if model.exists() and about.exists():
         took = json.loads(about.read_text())
-        return Trained(model, took["seconds"], took["cpu_seconds"], "measured in an earlier run on the same data")
+        note = "measured in an earlier run on the same data"
+        return Trained(model, took["seconds"], took["cpu_seconds"], note)
     make_project(folder)
     say("stock: training DIET and TED (half an hour or more on two cores)")
     log = folder / "train.log"
@@ -101,7 +106,7 @@ def make_project(folder: Path) -> None:
 
 @dataclass
 class Stock:
-    """A running stock server: ``rasa run`` with the REST channel and the tracker store in memory, its default."""
+    """A running stock server: ``rasa run``, the REST channel, conversations in memory as is its default."""
 
     server: Server
     url: str
@@ -111,16 +116,16 @@ class Stock:
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(HERE / "credentials.yml", folder / "credentials.yml")
         port = free_port()
-        command = [str(VENV / "bin" / "rasa"), "run", "--model", str(model), "--port", str(port), "--interface",
-                   "127.0.0.1", "--credentials", "credentials.yml", "--enable-api"]  # fmt: skip
-        return cls(start("stock", command, folder, ENVIRONMENT, folder / "stock.log"), f"http://127.0.0.1:{port}")
+        command = [str(VENV / "bin" / "rasa"), "run", "--model", str(model), "--port", str(port),
+                   "--interface", "127.0.0.1", "--credentials", "credentials.yml", "--enable-api"]  # fmt: skip
+        server = start("stock", command, folder, ENVIRONMENT, folder / "stock.log")
+        return cls(server, f"http://127.0.0.1:{port}")
 
     def first_answer(self, text: str) -> float:
         """Seconds from the start of the process to its first answer."""
         body = {"sender": uuid.uuid4().hex, "message": text}
-        answered = until_answered(
-            self.server, lambda: httpx.post(f"{self.url}/webhooks/rest/webhook", json=body, timeout=60).status_code == 200
-        )
+        address = f"{self.url}{REST_PATH}"
+        answered = until_answered(self.server, lambda: httpx.post(address, json=body, timeout=60))
         return answered - self.server.spawned
 
     def rest(self, http: aiohttp.ClientSession) -> Rest:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Callable, Coroutine, Sequence, TypeVar
+from typing import Any, Sequence
 
 import structlog
 from sqlalchemy.orm import Session
@@ -36,7 +36,6 @@ from bot.web.services import Services, in_thread
 from bot.web.stream import conversation_topic
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 HISTORY = 5
 # Seconds that safety words wait for the database before they are shown without it.
 PATIENCE = 0.6
@@ -66,21 +65,20 @@ class _Recorded:
 
 async def receive(services: Services, incoming: Incoming) -> int:
     """Take one message in; returns its number in the event log. Raises Problem."""
+    history: list[str] = []
+    early = asyncio.create_task(_words_if_slow(services, incoming, history))
     try:
-        reading = in_thread(_history, services, incoming.conversation_id)
-        history = await _words_if_slow(services, incoming, reading, lambda: screen(incoming, ()))
-    except Exception as error:  # this message alone is screened then
-        log.error("history_not_read", cause=type(error.__cause__ or error).__name__)
-        history = ()
-    screening = screen(incoming, history)
-    try:
-        recording = in_thread(_record, services, incoming, screening)
-        recorded = await _words_if_slow(services, incoming, recording, lambda: screening)
-    except Problem:
-        raise
-    except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
-        log.error("message_not_stored", cause=type(error.__cause__ or error).__name__, tier=screening.tier)
-        raise Problem("not_stored", events=unsaved_words(services, incoming.clinic, screening)) from None
+        history += await _heard_lately(services, incoming)
+        screening = screen(incoming, history)
+        try:
+            recorded = await in_thread(_record, services, incoming, screening)
+        except Problem:
+            raise
+        except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
+            log.error("message_not_stored", cause=type(error.__cause__ or error).__name__, tier=screening.tier)
+            raise Problem("not_stored", events=unsaved_words(services, incoming.clinic, screening)) from None
+    finally:
+        early.cancel()
     if not recorded.fresh:
         return recorded.seq
     plan = recorded.plan
@@ -90,18 +88,24 @@ async def receive(services: Services, incoming: Incoming) -> int:
     return recorded.seq
 
 
-async def _words_if_slow(
-    services: Services, incoming: Incoming, work: Coroutine[Any, Any, T], screened: Callable[[], Screening]
-) -> T:
-    """Do database work; where it takes long and safety words are due, show them without waiting for it."""
-    working = asyncio.ensure_future(work)
-    done, _ = await asyncio.wait({working}, timeout=PATIENCE)
-    if not done:
-        screening = screened()
-        if screening.worst is not None and screening.tier not in planning.NO_ALARM:
-            words = bodies.safety_words(screening.worst, incoming.clinic)
-            services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, words)})
-    return await working
+async def _words_if_slow(services: Services, incoming: Incoming, history: Sequence[str]) -> None:
+    """Show safety words that are due without waiting for a slow database. Cancelled once the message is stored."""
+    await asyncio.sleep(PATIENCE)
+    screening = screen(incoming, history)
+    if screening.worst is not None and screening.tier not in planning.NO_ALARM:
+        words = bodies.safety_words(screening.worst, incoming.clinic)
+        services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, words)})
+
+
+async def _heard_lately(services: Services, incoming: Incoming) -> Sequence[str]:
+    """What the patient typed before this message; nothing where it cannot be read or a button was pressed."""
+    if incoming.payload:
+        return ()
+    try:
+        return await in_thread(_history, services, incoming.conversation_id)
+    except Exception as error:  # this message is screened on its own then
+        log.error("history_not_read", cause=type(error.__cause__ or error).__name__)
+        return ()
 
 
 def screen(incoming: Incoming, history: Sequence[str]) -> Screening:
@@ -264,7 +268,8 @@ def _rasa_hears(plan: Plan) -> bool:
 
 async def _converse(services: Services, incoming: Incoming, plan: Plan) -> None:
     topic = conversation_topic(incoming.conversation_id)
-    services.hub.wake(topic, {"status": {"open": True}})
+    if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
+        services.hub.wake(topic, {"status": {"open": True}})
     payload = planning.TALK_TO_PERSON if plan.kind == planning.PERSON_ASKED else incoming.payload
     if plan.kind == planning.CLEARED:
         payload = ""

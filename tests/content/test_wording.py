@@ -89,7 +89,7 @@ def test_every_placeholder_is_one_that_the_code_fills() -> None:
         found = set(re.findall(r"\{(.*?)\}", text))
         known = PLACEHOLDERS | (FILLED_IN_CODE if key.startswith("handoff_") else set())
         assert found <= known, key
-    assert PLACEHOLDERS == set(load_clinics()["demo"].numbers)
+    assert set(load_clinics()["demo"].numbers) == PLACEHOLDERS
 
 
 def test_people_are_named_only_where_a_person_has_acted() -> None:
@@ -113,7 +113,7 @@ def test_every_text_of_the_page_is_used() -> None:
     folders = (("widget", "*.js"), ("bot/web/templates", "*.html"), ("bot/web", "*.py"))
     code = "".join(path.read_text() for folder, pattern in folders for path in (ROOT / folder).glob(pattern))
     # Some keys are made from a code: `problem_${code}`, `status_${state}`.
-    made = re.compile(r"^(?:%s)" % "|".join(re.findall(r"`(\w+_)\$\{", code)))
+    made = re.compile(f"^(?:{'|'.join(re.findall(r'`(\w+_)\$\{', code))})")
     assert [key for key in WORDING.interface if not re.search(rf"\b{key}\b", code) and not made.match(key)] == []
 
 

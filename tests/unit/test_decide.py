@@ -87,7 +87,8 @@ def test_a_person_can_stand_on_a_button() -> None:
 
 def test_a_long_message_gets_its_clearest_worry_and_is_offered_the_second() -> None:
     whole = heard(0.35, "pain/why_it_persists")
-    answer = decided(whole, heard(0.7, "life/sleep"), heard(0.95, "movement/is_it_safe"), heard(0.65, "flare/what_is_it"))
+    parts = [heard(0.7, "life/sleep"), heard(0.95, "movement/is_it_safe"), heard(0.65, "flare/what_is_it")]
+    answer = decided(whole, *parts)
     assert (answer.kind, answer.choices) == (ANSWER, ("movement/is_it_safe", "life/sleep"))
     assert answer.score == 0.95
 

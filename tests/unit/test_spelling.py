@@ -36,7 +36,8 @@ def test_words_of_this_subject_are_left_alone(word: str) -> None:
 
 def test_a_slip_that_is_made_once_in_the_examples_does_not_become_a_word(tmp_path: Path) -> None:
     (tmp_path / "pain.yml").write_text(
-        "nlu:\n- intent: pain/alarm\n  examples: |\n    - my sacroiliac hurts\n    - sacroiliac joint\n    - my kneee hurts\n"
+        "nlu:\n- intent: pain/alarm\n  examples: |\n"
+        "    - my sacroiliac hurts\n    - sacroiliac joint\n    - my kneee hurts\n"
     )
     words = vocabulary_words(tmp_path)
     assert {"sacroiliac", "hurts"} <= words

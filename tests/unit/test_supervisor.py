@@ -101,7 +101,9 @@ def test_a_part_that_lived_well_starts_from_the_shortest_pause(
     assert pause_after_death(supervisor, part, time) == 1.0
 
 
-def test_a_part_that_cannot_start_is_tried_again_and_the_others_go_on(time: Time, said: list[str], tmp_path: Path) -> None:
+def test_a_part_that_cannot_start_is_tried_again_and_the_others_go_on(
+    time: Time, said: list[str], tmp_path: Path
+) -> None:
     class Unlucky(Mortal):
         def start(self) -> None:
             raise OSError("no memory")
