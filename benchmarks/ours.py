@@ -27,7 +27,7 @@ from bot.store.session import upgrade
 from bot.training import rasa_environment
 from bot.web.app import message_reader
 
-READY_SECONDS = 120.0
+READY_SECONDS = 300.0
 _PROJECT = "pne-tutor"
 _SEED_CONVERSATION = "benchmark-history"
 _COLUMNS = "type_name, timestamp, intent_name, action_name, data"

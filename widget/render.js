@@ -202,11 +202,13 @@ export function renderEvent(event, context) {
     box.append(h("div", { class: "bubble" }, ...(patient ? [h("p", {}, text)] : richText(text))));
   }
   if (patient) return article;
-  const calls = known && body.calls?.length ? callList(body.calls, t) : null;
-  // One or two numbers stand right under what to do: with a phone's keyboard open, the end of a card is out of sight.
-  if (calls && body.kind === "safety" && calls.childElementCount <= 2) box.querySelector(".bubble")?.after(calls);
-  else if (calls) box.append(calls);
+  const calls = (known && body.calls) || [];
+  // The first two numbers stand right under what to do: with a phone's keyboard open, the end of a card is out of sight.
+  const near = body.kind === "safety" ? callList(calls.slice(0, 2), t) : null;
+  if (near) box.querySelector(".bubble")?.after(near);
   if (known && body.buttons?.length) box.append(choiceGroup(body.buttons, event, context));
+  const others = callList(near ? calls.slice(2) : calls, t);
+  if (others) box.append(others);
   if (body.review === "pending") article.append(h("p", { class: "review" }, t("review_pending")));
   return article;
 }

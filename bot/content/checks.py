@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any
 
 from bot.content.answers import Answer, load_answers, load_controls, load_sources
 from bot.content.clinics import load_clinics
@@ -62,8 +64,8 @@ def check_all(data: Path = DATA) -> list[Fault]:
         for answer in answers.values():
             faults += check(answer, data)
     ids = set(answers)
-    for whole in (lambda: _examples(data, ids), lambda: _rules(data, ids), lambda: _dates(data), lambda: _unused(data)):
-        faults += _loading(lambda whole=whole: faults.extend(whole()))  # type: ignore[misc]
+    for found in (_examples(data, ids), _rules(data, ids), _dates(data), _unused(data)):
+        faults += _loading(partial(faults.extend, found))
     return faults
 
 

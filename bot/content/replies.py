@@ -57,8 +57,9 @@ def why_reply(
 ) -> dict[str, Any]:
     """Where an answer comes from: in plain words, then its sources one by one."""
     lines = [f"- {sources[key].plain} ({sources[key].cite})" for key in answer.sources]
-    texts = [answer.why, *(["\n".join(lines)] if lines else [])]
-    buttons = [button(answers[n].title, f"/{n}") for n in answer.next[:MOST_NEXT] if n in answers]
+    texts = [answer.why, *(["\n".join([wording.labels["sources"], *lines])] if lines else [])]
+    buttons = [button(wording.labels["tell_more"], about("tell_more", answer.id))] if answer.more else []
+    buttons += [button(answers[n].title, f"/{n}") for n in answer.next[:MOST_NEXT] if n in answers]
     return _reply(texts, buttons, clinic, f"{answer.id}#why", answer)
 
 

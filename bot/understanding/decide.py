@@ -9,7 +9,9 @@ from bot.understanding.reading import Reading
 
 ANSWER, DID_YOU_MEAN, NOT_UNDERSTOOD = "answer", "did_you_mean", "not_understood"
 TALK_TO_PERSON = "talk_to_person"
+SMALL_TALK = "chat/"
 MOST_CHOICES = 3
+FEWEST_CHOICES = 2
 LEAST_CHOICE = 0.04
 SURELY_OUTSIDE = 0.5
 # Below this cosine a text is like nothing we have ever read: gibberish is not understood, rather than out of scope.
@@ -49,14 +51,15 @@ def decide(reading: Reading, classifier: Classifier) -> Decision:
 
 def _choices(heard: list[Prediction], best: Prediction) -> tuple[str, ...]:
     """What to offer: the likely answers of the best-heard part, then the best of the other parts."""
-    likely = [label for label, p in best.ranking[: 2 * MOST_CHOICES] if p >= LEAST_CHOICE]
-    likely += [p.label for p in sorted(heard, key=lambda p: -p.score)]
-    return tuple(dict.fromkeys(filter(offerable, likely)))[:MOST_CHOICES]
+    ranked = [(label, p) for label, p in best.ranking if offerable(label)]
+    likely = [label for place, (label, p) in enumerate(ranked) if p >= LEAST_CHOICE or place < FEWEST_CHOICES]
+    likely += [p.label for p in sorted(heard, key=lambda p: -p.score) if offerable(p.label)]
+    return tuple(dict.fromkeys(likely))[:MOST_CHOICES]
 
 
 def offerable(label: str) -> bool:
-    """Whether a label can stand on a button: answers (``subject/topic``) and the way to a person."""
-    return "/" in label or label == TALK_TO_PERSON
+    """Whether a label can stand on a button: answers (but small talk) and the way to a person."""
+    return ("/" in label and not label.startswith(SMALL_TALK)) or label == TALK_TO_PERSON
 
 
 def _decision(kind: str, choices: tuple[str, ...], by: Prediction) -> Decision:

@@ -16,6 +16,8 @@ PERSON = "person:ask"
 SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE = "safety:yes", "safety:no", "safety:not_sure"
 SAFETY_RELEASE = "safety:released"
 CRISIS, EMERGENCY = "T0", "T1"
+# Categories with help lines of their own, by their use in data/numbers.yml.
+OWN_LINES = {"RF37": ("child", "abuse"), "RF38": ("abuse",)}
 
 
 def body(kind: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -46,7 +48,7 @@ def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:
         tier=finding.tier,
         category=finding.category,
         answer_id=words.id,
-        calls=calls(clinic, finding.tier),
+        calls=calls(clinic, finding.tier, finding.category),
     )
 
 
@@ -61,7 +63,7 @@ def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[
         text=asked.question,
         category=finding.category,
         answer_id=asked.id,
-        calls=calls(clinic, finding.tier),
+        calls=calls(clinic, finding.tier, finding.category),
         buttons=[
             button(labels["yes"], SAFETY_YES),
             button(labels["no"], SAFETY_NO),
@@ -70,10 +72,17 @@ def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[
     )
 
 
-def calls(clinic: Clinic, tier: str | None) -> list[dict[str, str]]:
+def calls(clinic: Clinic, tier: str | None, category: str = "") -> list[dict[str, str]]:
     """The lines to call for a tier, as (label, tel or sms), the one to use first."""
-    uses = {CRISIS: ("crisis", "emergency"), EMERGENCY: ("emergency",)}.get(tier or "", ("urgent", "emergency"))
-    return [line for use in uses for line in clinic.calls.get(use, ())]
+    lines = clinic.calls
+    emergency, crisis = lines.get("emergency", []), lines.get("crisis", [])
+    own = [line for use in OWN_LINES.get(category, ()) for line in lines.get(use, [])]
+    if tier == CRISIS:
+        # Who is in danger of others needs other help than who is in danger of themselves.
+        return [*emergency, *own] if own else [*crisis[:1], *emergency, *crisis[1:]]
+    if tier == EMERGENCY:
+        return [*emergency, *own]
+    return [*own, *lines.get("urgent", []), *emergency]
 
 
 def consent(clinic: Clinic, wording: Wording) -> dict[str, Any]:

@@ -69,7 +69,12 @@ async def receive(services: Services, incoming: Incoming) -> int:
     early = asyncio.create_task(_words_if_slow(services, incoming, history))
     try:
         history += await _heard_lately(services, incoming)
-        screening = screen(incoming, history)
+        try:
+            screening = screen(incoming, history)
+        except Exception as error:  # nobody knows what it was: nothing is stored, and the numbers are shown
+            log.error("not_screened", cause=type(error).__name__)
+            notice = bodies.notice("not_stored", incoming.clinic, services.wording)
+            raise Problem("not_stored", events=[unsaved(services, notice)]) from None
         try:
             recorded = await in_thread(_record, services, incoming, screening)
         except Problem:

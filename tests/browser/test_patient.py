@@ -163,6 +163,19 @@ def test_the_number_to_call_is_in_sight_with_the_keyboard_open(browser: Browser,
     chat.close()
 
 
+def test_a_safety_question_shows_its_answers_without_scrolling(browser: Browser, stack: Stack) -> None:
+    chat = open_chat(browser, stack, viewport=pages.PHONE, has_touch=True, is_mobile=True)
+    chat.say("I can't take this any more")
+    answers = chat.page.locator(".kind-question .choice")
+    expect(answers).to_have_text(["Yes", "No", "Not sure"])
+    for answer in answers.all():
+        expect(answer).to_be_in_viewport(ratio=1)
+    answers.first.click()
+    for call in chat.page.locator(".kind-safety .calls").first.locator("a").all():
+        expect(call).to_be_in_viewport(ratio=1)
+    chat.close()
+
+
 def test_urgent_help_needs_no_script(browser: Browser, stack: Stack) -> None:
     tab = open_tab(browser, f"{stack.url}/chat/demo", java_script_enabled=False)
     tab.page.click("summary")

@@ -124,7 +124,7 @@ def test_the_same_question_is_decided_the_same_way_twice(classifier: Classifier,
 
 def test_gibberish_is_never_answered(classifier: Classifier) -> None:
     for text in ("asdkjh qweoiu zxmnb", "....", "🙂🙂🙂", "12345", "xx", "la la la la la"):
-        assert decided(classifier, text).kind not in (ANSWER, DID_YOU_MEAN), text
+        assert decided(classifier, text).kind != ANSWER, text
 
 
 # The held-out questions themselves
@@ -137,10 +137,9 @@ def plain(text: str) -> str:
 def test_there_are_enough_held_out_questions_about_every_answer() -> None:
     assert len(QUESTIONS) >= FEWEST_QUESTIONS
     assert len(OUTSIDE) >= FEWEST_OUTSIDE
-    counts = Counter(item["answer"] for item in QUESTIONS)
-    assert set(counts) <= set(load_answers())
-    pain = {answer.id for answer in load_answers().values() if answer.subject not in ("about", "chat")}
-    assert pain <= set(counts)
+    asked_for = {item["answer"] for item in QUESTIONS}
+    assert asked_for <= {label for _, label, _ in examples()}
+    assert set(load_answers()) <= asked_for
 
 
 def test_no_held_out_question_stands_twice() -> None:
@@ -167,7 +166,7 @@ def test_no_held_out_question_stands_in_the_training_data() -> None:
         near = set().union(*(by_word.get(word, set()) for word in rarest))
         for other in near:
             compared = SequenceMatcher(None, text, other, autojunk=False)
-            if compared.real_quick_ratio() > LIKE_ANOTHER and compared.quick_ratio() > LIKE_ANOTHER:
-                if compared.ratio() > LIKE_ANOTHER:
-                    alike.append(f"{text} ~ {other}")
+            ratios = (compared.real_quick_ratio, compared.quick_ratio, compared.ratio)  # the cheap ones first
+            if all(ratio() > LIKE_ANOTHER for ratio in ratios):
+                alike.append(f"{text} ~ {other}")
     assert alike == []

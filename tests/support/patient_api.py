@@ -144,16 +144,26 @@ def broken(db: Database, *, reads: bool = True, writes: bool = True) -> Database
 
 @contextmanager
 def failing_at(db: Database, number: int) -> Iterator[list[str]]:
-    """The statement of this number (from 1) fails; gives the statements that were tried."""
+    """The statement of this number (from 1) in writing transactions fails, or at 0 their end; gives those tried."""
     tried: list[str] = []
 
-    def before(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        tried.append(statement)
-        if len(tried) == number:
-            raise OperationalError("statement", None, Exception("disk is full"))
+    def writes(connection: Any) -> bool:
+        return not connection.get_execution_options().get("read_only")
+
+    def before(connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if writes(connection):
+            tried.append(statement)
+            if len(tried) == number:
+                raise OperationalError("statement", None, Exception("disk is full"))
+
+    def end(connection: Any) -> None:
+        if number == 0 and writes(connection):
+            raise OperationalError("commit", None, Exception("disk is full"))
 
     event.listen(db.engine, "before_cursor_execute", before)
+    event.listen(db.engine, "commit", end)
     try:
         yield tried
     finally:
         event.remove(db.engine, "before_cursor_execute", before)
+        event.remove(db.engine, "commit", end)

@@ -51,8 +51,14 @@ def test_every_safety_wording_has_words_and_numbers(clinic: Clinic, scope: str) 
 )
 def test_the_line_to_call_comes_first(clinic: Clinic, tier: str | None, first: str) -> None:
     lines = bodies.calls(clinic, tier)
-    assert lines[: len(clinic.calls[first])] == clinic.calls[first]
-    assert any(line["label"] == "999" for line in lines)
+    assert lines[0] == clinic.calls[first][0]
+    assert any(line["label"] == "999" for line in lines[:2]), "the emergency number is never below the fold"
+
+
+def test_who_is_in_danger_of_others_gets_the_lines_for_that(clinic: Clinic) -> None:
+    assert [line["label"] for line in bodies.calls(clinic, "T0", "RF38")][0] == "999"
+    assert clinic.calls["abuse"][0] in bodies.calls(clinic, "T2", "RF38")
+    assert clinic.calls["crisis"][0] not in bodies.calls(clinic, "T0", "RF38")
 
 
 def test_the_one_question_has_the_number_on_screen_and_three_buttons(clinic: Clinic, wording: Wording) -> None:

@@ -62,9 +62,15 @@ def test_asking_offers_the_likely_ones_best_first_and_not_many() -> None:
     assert decided(heard(0.4, *labels)).choices == tuple(labels[:MOST_CHOICES])
 
 
-def test_unlikely_answers_are_not_offered() -> None:
-    unlikely = Prediction((("pain/alarm", 0.9), ("life/sleep", 0.03)), 0.0, 0.8, 0.4)
-    assert decided(unlikely).choices == ("pain/alarm",)
+def test_unlikely_answers_are_not_offered_beyond_the_two_that_a_choice_needs() -> None:
+    ranking = (("pain/alarm", 0.9), ("affirm", 0.05), ("life/sleep", 0.03), ("flare/what_is_it", 0.02))
+    assert decided(Prediction(ranking, 0.0, 0.8, 0.4)).choices == ("pain/alarm", "life/sleep")
+
+
+def test_small_talk_stands_on_no_button() -> None:
+    assert decided(heard(0.4, "chat/greet", "pain/alarm", "life/sleep")).choices == ("pain/alarm", "life/sleep")
+    assert decided(heard(0.9, "pain/alarm"), heard(0.7, "chat/thanks")).choices == ("pain/alarm",)
+    assert decided(heard(0.9, "chat/greet")).choices == ("chat/greet",)
 
 
 @pytest.mark.parametrize("plain", ["affirm", "deny", "repeat", "tell_more", "why", "none_of_these"])

@@ -53,9 +53,8 @@ def test_no_texts_give_no_vectors(encode: Encoder) -> None:
 @example("\x00")
 @example("\ud83d")
 @example("\udfff\ud800 it hurts")
-@example("å" * 4000)
 @example("why? " * 800)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(ANY_TEXT)
 def test_any_text_can_be_read(text: str) -> None:
     reading = read(text, load_normaliser(), load_encoder())

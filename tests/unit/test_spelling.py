@@ -48,7 +48,7 @@ def test_words_that_an_apostrophe_parts_are_not_mended() -> None:
     assert load_normaliser()("shan't") == "shan't"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=()), max_size=200))
 def test_any_text_is_folded_to_clean_lower_case(text: str) -> None:
     folded = fold(text)
