@@ -98,7 +98,7 @@ class Run:
                 self._stock_round(self.folder / f"stock-{number}", self.stock_model, first=number == 1)
         about["machine"]["load_after"] = [round(value, 2) for value in os.getloadavg()]
         return {**about, "rounds": self.plan.rounds, "turns": self.turns, "failures": self.failures,
-                "routing": self.routing, "notes": [*_NOTES, *self.notes]}  # fmt: skip
+                "routing": self.routing, "notes": [*_NOTES, *self.notes, *asked.note]}  # fmt: skip
 
     def _train_ours(self) -> Path:
         folder = self.folder / "ours"
@@ -229,6 +229,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     for what in ("seconds", "cpu-seconds"):
         parser.add_argument(f"--stock-training-{what}", type=float, help="what training --stock-model took")
+    parser.add_argument("--note", action="append", default=[], help="a sentence to keep with the results")
     asked = parser.parse_args(arguments)
     asked.stock_model = Path(asked.stock_model) if asked.stock_model else None
     if asked.stock_model and not asked.stock_model.is_file():

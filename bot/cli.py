@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Iterator, Optional
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 console = Console(stderr=True, highlight=False)
 Lines = Annotated[
-    Optional[Path],
+    Path | None,
     typer.Argument(help='A file of texts, or JSONL with "text". Default: standard input.', exists=True, dir_okay=False),
 ]
 
@@ -129,7 +130,7 @@ def screen(file: Lines = None) -> None:
 
 @app.command()
 def ask(file: Lines = None) -> None:
-    """Put texts to the assistant, each as its own conversation; JSONL out: answer_ids, tier, buttons, score, texts, ms."""
+    """Put texts to the assistant, each as its own conversation; JSONL out: ids, tier, buttons, score, texts."""
     import asyncio
 
     from bot.asking import open_tutor

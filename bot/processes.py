@@ -10,10 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
-from typing import Callable
 
 from bot.settings import ROOT, Settings, SettingsError
 from bot.training import rasa_environment
@@ -57,7 +57,7 @@ class Part:
 
 
 def parts(settings: Settings, model: Path) -> list[Part]:
-    """The processes of one installation: actions, Rasa and the web app, all on loopback but the web app's own choice."""
+    """The processes of one installation: actions, Rasa and the web app, on loopback but for the web app's own choice."""
     logs = settings.var_folder / "log"
     python = sys.executable
     environment = rasa_environment(settings)

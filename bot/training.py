@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable
 
 from bot.settings import ROOT, Settings
 
@@ -64,7 +64,9 @@ def train(settings: Settings, force: bool = False) -> Path:
             )
         trained = Path(folder) / "model.tar.gz"
         if done.returncode != 0 or not trained.exists():
-            raise TrainingFailed(f"Training failed. The last lines of {log} say why. `pne check` names faults in data/.")
+            raise TrainingFailed(
+                f"Training failed. The last lines of {log} say why. `pne check` names faults in data/."
+            )
         trained.replace(target)
     _tidy()
     return target

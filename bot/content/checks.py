@@ -158,9 +158,13 @@ def _examples(data: Path, answers: set[str]) -> Iterator[Fault]:
             yield Fault(file, label, "there is no such answer in data/responses")
     for answer in sorted(answers):
         if counts[answer] < FEWEST_EXAMPLES:
-            yield Fault(f"data/nlu/{answer.split('/')[0]}.yml", answer, f"{counts[answer]} examples; {FEWEST_EXAMPLES} at least")
+            yield Fault(
+                f"data/nlu/{answer.split('/')[0]}.yml", answer, f"{counts[answer]} examples; {FEWEST_EXAMPLES} at least"
+            )
     if counts["out_of_scope"] < FEWEST_OUTSIDE:
-        yield Fault("data/nlu/out_of_scope.yml", "out_of_scope", f"{counts['out_of_scope']} examples; {FEWEST_OUTSIDE} at least")
+        yield Fault(
+            "data/nlu/out_of_scope.yml", "out_of_scope", f"{counts['out_of_scope']} examples; {FEWEST_OUTSIDE} at least"
+        )
 
 
 def _rules(data: Path, answers: set[str]) -> Iterator[Fault]:

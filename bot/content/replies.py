@@ -7,7 +7,8 @@ A reply is ``{"text", "buttons", "metadata"}``; text holds bubbles apart by a bl
 from __future__ import annotations
 
 import json
-from typing import Any, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot.content.answers import Answer
 from bot.content.clinics import Clinic

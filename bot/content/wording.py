@@ -1,4 +1,4 @@
-"""The assistant's own wording around the answers (``data/messages.yml``) and the interface's (``data/interface.yml``)."""
+"""The assistant's wording around the answers (``data/messages.yml``) and the interface's (``data/interface.yml``)."""
 
 from __future__ import annotations
 

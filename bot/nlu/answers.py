@@ -28,7 +28,7 @@ BUTTON_PREFIX = "/"
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class AnswerClassifier(GraphComponent):
-    """Sets intent, ranking and the chosen answer (as ResponseSelector would), or asks, or says it did not understand."""
+    """Sets intent, ranking and the chosen answer (as ResponseSelector would), or asks, or admits that it does not know."""
 
     def __init__(self, storage: ModelStorage, resource: Resource, classifier: Classifier | None = None) -> None:
         self._storage = storage
@@ -37,7 +37,11 @@ class AnswerClassifier(GraphComponent):
 
     @classmethod
     def create(
-        cls, config: dict[str, Any], model_storage: ModelStorage, resource: Resource, execution_context: ExecutionContext
+        cls,
+        config: dict[str, Any],
+        model_storage: ModelStorage,
+        resource: Resource,
+        execution_context: ExecutionContext,
     ) -> AnswerClassifier:
         return cls(model_storage, resource)
 

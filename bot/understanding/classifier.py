@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import Iterable, Sequence
 
 import numpy as np
 
@@ -103,7 +104,7 @@ def ngrams(text: str) -> Iterable[str]:
     """Word 1-2-grams, and character 2-5-grams inside word boundaries."""
     words = _TOKEN.findall(text)
     yield from ("w " + word for word in words)
-    yield from ("w " + " ".join(pair) for pair in zip(words, words[1:], strict=False))
+    yield from ("w " + " ".join(pair) for pair in pairwise(words))
     for word in words:
         padded = f" {word} "
         for size in range(2, 6):

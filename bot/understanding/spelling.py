@@ -11,9 +11,9 @@ import importlib.util
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Callable
 
 from bot.settings import ROOT
 
@@ -31,7 +31,8 @@ _MISSING_APOSTROPHE = {
     "wont": "won't", "wouldnt": "wouldn't", "couldnt": "couldn't", "shouldnt": "shouldn't", "havent": "haven't",
     "hasnt": "hasn't", "im": "i'm", "ive": "i've", "thats": "that's", "whats": "what's", "arent": "aren't",
     "youre": "you're", "theyre": "they're", "u": "you", "ur": "your", "pls": "please", "cos": "because",
-    "cuz": "because", "bc": "because", "wanna": "want to", "gonna": "going to", "gotta": "got to", "idk": "i don't know",
+    "cuz": "because", "bc": "because", "wanna": "want to", "gonna": "going to", "gotta": "got to",
+    "idk": "i don't know",
 }  # fmt: skip
 
 
@@ -64,9 +65,7 @@ def load_normaliser(folder: Path = ROOT / "data" / "nlu") -> Callable[[str], str
     spell = SymSpell(max_dictionary_edit_distance=MAX_EDITS, prefix_length=PREFIX)
     package = importlib.util.find_spec("symspellpy")
     assert package is not None and package.submodule_search_locations
-    spell.load_dictionary(
-        Path(package.submodule_search_locations[0]) / "frequency_dictionary_en_82_765.txt", 0, 1
-    )
+    spell.load_dictionary(Path(package.submodule_search_locations[0]) / "frequency_dictionary_en_82_765.txt", 0, 1)
     for word in sorted(vocabulary_words(folder)):
         spell.create_dictionary_entry(word, _DOMAIN_COUNT)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Callable, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,9 +30,7 @@ MOST_OUTSIDE_ANSWERED = 0.04
 MOST_OUTSIDE_ASKED = 0.22
 
 
-def train(
-    texts: Sequence[str], labels: Sequence[str], normalise: Callable[[str], str], encode: Encode
-) -> Classifier:
+def train(texts: Sequence[str], labels: Sequence[str], normalise: Callable[[str], str], encode: Encode) -> Classifier:
     """A classifier from examples. Raises ValueError for fewer than three labels, or two examples of one."""
     few = [label for label, n in Counter(labels).items() if n < 2]
     if few:
@@ -87,9 +86,7 @@ def _fit(gram: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return solve_triangular(space, model.coef_.T, lower=True, trans="T").T, model.intercept_
 
 
-def _thresholds(
-    names: tuple[str, ...], target: np.ndarray, gram: np.ndarray, vectors: np.ndarray
-) -> dict[str, float]:
+def _thresholds(names: tuple[str, ...], target: np.ndarray, gram: np.ndarray, vectors: np.ndarray) -> dict[str, float]:
     """`answer` and `ask`: at or above the first a message is answered, at or above the second asked about."""
     from sklearn.model_selection import StratifiedKFold
 

@@ -1,11 +1,12 @@
-"""The web app's factory: routes, headers, and what lives as long as the process (database, Rasa line, outbox worker)."""
+"""The web app's factory: routes, headers, and what lives as long as the process (database, Rasa, outbox worker)."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, AsyncIterator, Callable
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -41,7 +42,7 @@ HEADERS = {
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Starlette:
-    """The app. Opens no connection and loads no model until it is started. `services` replaces the real ones in tests."""
+    """The app. Opens nothing and loads no model until it is started. `services` replaces the real ones in tests."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

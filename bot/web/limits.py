@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Callable
 
 MINUTE = 60.0
 MOST_KEYS = 20_000

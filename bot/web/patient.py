@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any, AsyncIterator
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -216,12 +217,12 @@ async def whose(request: Request, services: Services, text: str = "") -> tuple[A
         found = await in_thread(find)
     except DatabaseUnavailable:
         clinic = services.clinic("")
-        shown = turns.unsaved_words(
-            services, clinic, turns.screen(turns.Incoming("", clinic, "", text), ())
-        )
+        shown = turns.unsaved_words(services, clinic, turns.screen(turns.Incoming("", clinic, "", text), ()))
         raise Problem("not_stored", events=shown) from None
     if found is None:
-        raise Problem("no_session")
+        # An expired session must not swallow a red flag: the words come with the refusal.
+        refused = turns.Incoming("", services.clinic(""), "", text)
+        raise Problem("no_session", events=_alarm_words(services, refused))
     if found[1] != asked:
         raise Problem("not_yours")
     return services.clinic(found[0]), found[1]

@@ -57,9 +57,9 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
     finding = screening.worst
     alarm = finding if finding and screening.tier not in NO_ALARM and not screening.ask else None
     asked = pending_finding(situation.pending)
-    if asked is not None and not _denied(said):
-        if alarm is None or asked.tier < alarm.tier:
-            alarm = asked  # "not sure", something else, or the words again: all count as yes
+    confirmed = asked is not None and not _denied(said)  # "not sure", something else, the words again: all are a yes
+    if confirmed and asked is not None and (alarm is None or asked.tier < alarm.tier):
+        alarm = asked
     if alarm is not None:
         return Plan(ALARM, alarm, said.text)
     if not situation.consented:

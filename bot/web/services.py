@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Callable, Coroutine, TypeVar
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 import anyio.to_thread
@@ -39,7 +40,8 @@ class Services:
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: set[asyncio.Task[None]] = field(default_factory=set)
-    _order: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    # Weak: a lock lives as long as the turns that wait for it.
+    _order: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
     def clinic(self, clinic_id: str) -> Clinic:
         return self.clinics.get(clinic_id) or self.clinics[self.settings.default_clinic]
@@ -59,8 +61,10 @@ class Services:
     def in_order(self, conversation_id: str, turn: Coroutine[Any, Any, None]) -> None:
         """Run a turn after the earlier turns of the same conversation, in the background."""
 
+        line = self._order.setdefault(conversation_id, asyncio.Lock())
+
         async def run() -> None:
-            async with self._order[conversation_id]:
+            async with line:
                 try:
                     await turn
                 except Exception as error:  # a turn must never end in silence in the log
@@ -69,6 +73,10 @@ class Services:
         task = asyncio.create_task(run())
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
+
+    def busy(self, conversation_id: str) -> bool:
+        """Whether a turn of this conversation is under way or waits for its place."""
+        return conversation_id in self._order
 
     async def finish_turns(self, seconds: float) -> None:
         """Wait for the turns under way, for at most so many seconds."""

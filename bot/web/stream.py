@@ -1,12 +1,13 @@
-"""Fan-out of what is new, in this process. Stored events are read from the event log; only wake-ups pass through here."""
+"""Fan-out of what is new, in this process. Stored events are read from the event log; only wake-ups pass here."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any
 
 NEW: dict[str, Any] = {"new": True}
 

@@ -13,8 +13,9 @@ told; with a slow one they are shown before it has answered.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
@@ -58,9 +59,10 @@ class Incoming:
 
 @dataclass(frozen=True)
 class _Recorded:
+    """`plan` is what is still to be done: None for a message that came twice and has been dealt with."""
+
     seq: int
-    fresh: bool
-    plan: Plan
+    plan: Plan | None
 
 
 async def receive(services: Services, incoming: Incoming) -> int:
@@ -84,9 +86,9 @@ async def receive(services: Services, incoming: Incoming) -> int:
             raise Problem("not_stored", events=unsaved_words(services, incoming.clinic, screening)) from None
     finally:
         early.cancel()
-    if not recorded.fresh:
-        return recorded.seq
     plan = recorded.plan
+    if plan is None:
+        return recorded.seq
     services.news(incoming.conversation_id, incoming.clinic.id)
     if _rasa_hears(plan):
         services.in_order(incoming.conversation_id, _converse(services, incoming, plan))
@@ -149,9 +151,9 @@ def _record(services: Services, incoming: Incoming, screening: Screening) -> _Re
     with services.db.begin() as session:
         conversation = conversations.locked_conversation(session, incoming.conversation_id)
         ours = (bodies.CONSENT, bodies.PERSON)
-        if incoming.payload and incoming.payload not in ours:
-            if not conversations.was_offered(session, conversation.id, incoming.payload):
-                raise Problem("not_offered")
+        asked_for = not incoming.payload or incoming.payload in ours
+        if not asked_for and not conversations.was_offered(session, conversation.id, incoming.payload):
+            raise Problem("not_offered")
         situation = Situation(
             conversation.state, conversation.consented_at is not None, conversation.pending, conversation.hold
         )
@@ -171,11 +173,23 @@ def _record(services: Services, incoming: Incoming, screening: Screening) -> _Re
             body=body,
             client_id=incoming.key,
         )
-        if appended.created:
-            if conversation.state == conversations.CLOSED:
-                conversations.set_state(session, conversation.id, conversations.BOT)
-            _answer_at_once(services, session, conversation, incoming, decided)
-        return _Recorded(appended.event.seq, appended.created, decided)
+        seq = appended.event.seq
+        if not appended.created:
+            return _Recorded(seq, _left_unanswered(services, session, conversation, incoming, seq))
+        if conversation.state == conversations.CLOSED:
+            conversations.set_state(session, conversation.id, conversations.BOT)
+        _answer_at_once(services, session, conversation, incoming, decided)
+        return _Recorded(seq, decided)
+
+
+def _left_unanswered(
+    services: Services, session: Session, conversation: Conversation, incoming: Incoming, seq: int
+) -> Plan | None:
+    """A message that came again: still to be answered where this process, or the one before it, died in between."""
+    followed = bool(events.events_after(session, conversation.id, seq, 1))
+    if followed or services.busy(conversation.id) or conversation.state == conversations.HUMAN:
+        return None
+    return Plan(planning.CONVERSE, text=incoming.text)
 
 
 def _answer_at_once(
@@ -211,9 +225,7 @@ def _answer_at_once(
         say(bodies.notice("consent_recorded", clinic, wording, ways_out=True))
 
 
-def _hand_over(
-    services: Services, session: Session, incoming: Incoming, finding: Finding | None
-) -> None:
+def _hand_over(services: Services, session: Session, incoming: Incoming, finding: Finding | None) -> None:
     """Pass the message on, and say what became of it."""
     category = finding.category if finding else PERSON_CATEGORY
     tier = finding.tier if finding else PERSON_TIER
@@ -327,9 +339,10 @@ def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[d
             _person_by_words(services, session, incoming)
         if plan.kind == planning.ALARM or conversation.hold:
             return
-        for body in made:
+        for place, body in enumerate(made):
             if not str(body["answer_id"]).startswith(SAID_HERE):
-                _append(session, conversation.id, body)
+                # With an id of its own, so that a turn that runs twice after a crash says nothing twice.
+                _append(session, conversation.id, body, client_id=f"{incoming.key}.{place}")
         about = replies[-1].get("metadata") or {}
         if about.get("understood") not in (None, "answer"):
             gaps.record_gap(session, incoming.clinic.id, about["understood"], [about.get("nearest")])
@@ -355,6 +368,12 @@ def _person_by_words(services: Services, session: Session, incoming: Incoming) -
     _tell(services, session, incoming, raised, "handoff_waiting_person")
 
 
-def _append(session: Session, conversation_id: str, body: dict[str, Any], type: str = events.MESSAGE) -> None:
+def _append(
+    session: Session,
+    conversation_id: str,
+    body: dict[str, Any],
+    type: str = events.MESSAGE,
+    client_id: str | None = None,
+) -> None:
     author = events.BOT if body["kind"] in ("text", "safety", "question") else events.SYSTEM
-    events.append_event(session, conversation_id, type=type, author=author, body=body)
+    events.append_event(session, conversation_id, type=type, author=author, body=body, client_id=client_id)

@@ -317,3 +317,33 @@ async def test_a_quick_database_shows_words_once(patient: Patient, services: Ser
         await patient.heard()
         woken = [queue.get_nowait() for _ in range(queue.qsize())]
     assert not [item for item in woken if "unsaved" in item]
+
+
+async def test_a_message_that_a_crash_left_unanswered_is_answered_when_it_comes_again(
+    patient: Patient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as crashed:
+        crashed.setattr(services, "in_order", lambda _conversation, turn: turn.close())
+        seq = (await patient.say(QUESTION, "message-crash")).json()["seq"]
+    assert await patient.heard(seq) == []
+    for _ in range(2):
+        assert (await patient.say(QUESTION, "message-crash")).json() == {"seq": seq}
+        assert ids(await patient.heard(seq)) == ["pain/why_it_persists"]
+
+
+async def test_a_turn_that_runs_twice_says_nothing_twice(patient: Patient, services: Services) -> None:
+    seq = (await patient.say(QUESTION, "message-twice")).json()["seq"]
+    await services.finish_turns(5.0)
+    clinic = services.clinic("demo")
+    incoming = turns.Incoming(patient.conversation, clinic, "message-twice", QUESTION)
+    await turns._converse(services, incoming, turns.Plan("converse", text=QUESTION))
+    assert ids(await patient.heard(seq)) == ["pain/why_it_persists"]
+
+
+async def test_a_red_flag_with_an_expired_session_still_gets_its_words(patient: Patient) -> None:
+    patient.token = "expired"
+    answer = await patient.say(RED)
+    assert (answer.status_code, answer.json()["code"]) == (401, "no_session")
+    assert kinds(answer.json()["events"]) == ["safety", "handoff"]
+    assert answer.json()["events"][1]["body"]["state"] == "failed"
+    assert "events" not in (await patient.say(QUESTION)).json()

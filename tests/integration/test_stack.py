@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, text
 
 from bot.handoff.escalate import AlreadyClaimed, Claimed, claim, hand_back
 from bot.store import conversations, events
 from bot.store.handoffs import handoffs_in
 from bot.store.models import Audit, Clinician, Outbox
 from bot.web import bodies
-from sqlalchemy import select, text
 from tests.support.database import add_person
 from tests.support.stack import Patient, Stack
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from bot.settings import ROOT, read_settings
 from bot.store.handoffs import handoffs_in
 from bot.store.models import Audit, Handoff, Outbox
 from bot.store.session import connect
 from bot.training import rasa_environment, train
-from sqlalchemy import select
 from tests.support.stack import free_port
 
 pytestmark = pytest.mark.rasa
@@ -86,9 +86,8 @@ async def test_a_red_flag_ends_the_safety_question_too(talk: Talk) -> None:
 
 
 async def test_no_turn_is_empty(talk: Talk) -> None:
-    for text in ("", "   ", "?", "😀😀", "yes", "no", "ok", "x" * 3000, "\u0000", "/", "//restart", "/pain/alarm extra"):
-        if text.strip():
-            assert await talk(text), text
+    for text in ("?", "😀😀", "yes", "no", "ok", "x" * 3000, "\u0000", "/", "//restart", "/pain/alarm extra"):
+        assert await talk(text), text
 
 
 def test_no_tensorflow_was_loaded(say: Any) -> None:

@@ -56,7 +56,7 @@ def test_the_line_to_call_comes_first(clinic: Clinic, tier: str | None, first: s
 
 
 def test_who_is_in_danger_of_others_gets_the_lines_for_that(clinic: Clinic) -> None:
-    assert [line["label"] for line in bodies.calls(clinic, "T0", "RF38")][0] == "999"
+    assert bodies.calls(clinic, "T0", "RF38")[0]["label"] == "999"
     assert clinic.calls["abuse"][0] in bodies.calls(clinic, "T2", "RF38")
     assert clinic.calls["crisis"][0] not in bodies.calls(clinic, "T0", "RF38")
 
