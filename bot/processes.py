@@ -57,7 +57,7 @@ class Part:
 
 
 def parts(settings: Settings, model: Path) -> list[Part]:
-    """The processes of one installation: actions, Rasa and the web app, on loopback but for the web app's own choice."""
+    """The processes of one installation: actions, Rasa and the web app; the first two on loopback only."""
     logs = settings.var_folder / "log"
     python = sys.executable
     environment = rasa_environment(settings)

@@ -1,6 +1,6 @@
 """What Rasa says: curated responses only, chosen and filled in from ``data/``, never generated.
 
-Rasa asks this class for the words of every ``utter_...`` action (``nlg`` in endpoints.yml). Choosing here, in Rasa's own
+Rasa asks this class for the words of every ``utter_...`` action (``nlg`` in endpoints.yml). Choosing here, in its own
 process, instead of in a custom action keeps the words independent of the action server and saves the 17 ms that each
 custom action costs in schema checks.
 """

@@ -28,7 +28,7 @@ BUTTON_PREFIX = "/"
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
 class AnswerClassifier(GraphComponent):
-    """Sets intent, ranking and the chosen answer (as ResponseSelector would), or asks, or admits that it does not know."""
+    """Sets intent, ranking and the chosen answer (as ResponseSelector would), or asks, or admits not to know."""
 
     def __init__(self, storage: ModelStorage, resource: Resource, classifier: Classifier | None = None) -> None:
         self._storage = storage
