@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _arguments(arguments)
     try:
         with tempfile.TemporaryDirectory(prefix="pne-bench-") as folder:
-            run = Run(Path(folder), QUICK if asked.quick else FULL, say)
+            plan = QUICK if asked.quick else FULL
+            plan = replace(plan, rounds=asked.rounds) if asked.rounds else plan
+            run = Run(Path(folder), plan, say)
             about = run.everything(asked)
     except BenchmarkFailed as error:
         say(f"The benchmark failed. {error}")
@@ -78,13 +80,13 @@ class Run:
         self.turns: dict[str, int] = {OURS: 0, WHOLE: 0, STOCK: 0}
         self.routing: dict[str, Any] = {}
         self.notes: list[str] = []
+        self.questions, self.outside = routing.heldout(ROOT)
+        self.texts = load.questions(ROOT)
 
     def everything(self, asked: argparse.Namespace) -> dict[str, Any]:
         """Train, then the rounds, ours and stock in turn. Returns what the report says about the run."""
         at = datetime.now(timezone.utc).isoformat(timespec="seconds")
         about: dict[str, Any] = {"at": at, "machine": machine()}
-        self.questions, self.outside = routing.heldout(ROOT)
-        self.texts = load.questions(ROOT)
         self.say("ours: training")
         self.our_model = self._train_ours()
         self.stock_model = None if asked.skip_stock else self._train_stock(asked)
@@ -96,9 +98,19 @@ class Run:
             if self.stock_model is not None:
                 self.say(f"round {number} of {self.plan.rounds}: stock")
                 self._stock_round(self.folder / f"stock-{number}", self.stock_model, first=number == 1)
+            self.say(f"round {number} of {self.plan.rounds}: {self._so_far()}")
         about["machine"]["load_after"] = [round(value, 2) for value in os.getloadavg()]
         return {**about, "rounds": self.plan.rounds, "turns": self.turns, "failures": self.failures,
                 "routing": self.routing, "notes": [*_NOTES, *self.notes, *asked.note]}  # fmt: skip
+
+    def _so_far(self) -> str:
+        """The latest of the main figures, for whoever watches."""
+        shown = []
+        for side in (OURS, WHOLE, STOCK):
+            if self.samples.of("p50_ms_1", side):
+                start, turn, memory = (self.samples.of(key, side)[-1] for key in ("boot_s", "p50_ms_1", "memory_mb"))
+                shown.append(f"{side} start {start:.1f} s, turn {turn:.1f} ms, {memory:.0f} MB")
+        return "; ".join(shown)
 
     def _train_ours(self) -> Path:
         folder = self.folder / "ours"
@@ -219,6 +231,7 @@ class Run:
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two short rounds, to see that it works")
+    parser.add_argument("--rounds", type=int, help="another number of rounds")
     parser.add_argument("--skip-stock", action="store_true", help="measure this assistant only")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for latest.json and latest.md")
     parser.add_argument(

@@ -82,31 +82,33 @@ export function authorName(event, t) {
 }
 
 /**
- * Where a "call now" link goes: only the characters of a phone number are kept.
+ * Where a "call now" link goes: only the characters of a phone number are kept; without a number, a secure web page.
  * @param {Call} call
- * @returns {{href: string, number: string, key: string} | null}
+ * @returns {{href: string, number: string, key: string} | null} null where there is nothing to open
  */
 function callTarget(call) {
   const number = String(call.tel ?? call.sms ?? "");
   const digits = number.replace(/[^\d+*#]/g, "");
-  if (!digits) return null;
-  return { href: `${call.tel ? "tel" : "sms"}:${digits}`, number, key: call.tel ? "call_action" : "text_action" };
+  if (digits) return { href: `${call.tel ? "tel" : "sms"}:${digits}`, number, key: call.tel ? "call_action" : "text_action" };
+  const url = String(call.url ?? "");
+  return url.startsWith("https://") ? { href: url, number: "", key: "" } : null;
 }
 
 /**
+ * Every line a clinic has named: a link where there is a number or a page, else its words.
  * @param {Call[]} calls
  * @param {Context["t"]} t
  * @returns {HTMLElement | null}
  */
 function callList(calls, t) {
-  const items = calls.flatMap((call) => {
+  const items = calls.map((call) => {
     const target = callTarget(call);
-    if (!target) return [];
-    const label = String(call.label);
-    const act = t(target.key, { number: target.number });
-    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, label === target.number ? act : label));
-    if (!label.includes(target.number)) words.append(h("span", { class: "call-number" }, act));
-    return [h("li", {}, h("a", { class: "call", href: target.href }, icon("phone"), words))];
+    if (!target) return h("li", {}, h("span", { class: "call call-plain" }, String(call.label)));
+    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, String(call.label)));
+    if (!String(call.label).includes(target.number)) {
+      words.append(h("span", { class: "call-number" }, t(target.key, { number: target.number })));
+    }
+    return h("li", {}, h("a", { class: "call", href: target.href }, icon("phone"), words));
   });
   return items.length ? h("ul", { class: "calls" }, ...items) : null;
 }

@@ -4,7 +4,7 @@
 import { backoff } from "./live.js";
 
 /** @typedef {{title: string, payload: string}} Choice */
-/** @typedef {{label: string, tel?: string, sms?: string}} Call */
+/** @typedef {{label: string, tel?: string, sms?: string, url?: string}} Call */
 /**
  * @typedef {{kind: string, bubbles?: string[], buttons?: Choice[], calls?: Call[], lead?: string, text?: string,
  *   payload?: string, state?: string, at?: string, name?: string, role?: string, version?: string, review?: string,

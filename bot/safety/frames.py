@@ -84,9 +84,7 @@ def expand(phrase: str) -> list[str]:
     choices = [piece.split("|") if place % 2 else [piece] for place, piece in enumerate(pieces)]
     spelled: list[str] = []
     for combination in product(*choices):
-        words = [
-            _inflected(word[:-1]) if word.endswith("~") else [word] for word in "".join(combination).split()
-        ]
+        words = [_inflected(word[:-1]) if word.endswith("~") else [word] for word in "".join(combination).split()]
         spelled.extend(" ".join(one) for one in product(*words))
     return list(dict.fromkeys(spelled))
 
@@ -123,12 +121,7 @@ def _inflected(word: str) -> list[str]:
     if word.endswith("y") and word[-2:-1] not in _VOWELS:
         return [word, word[:-1] + "ies", word[:-1] + "ied", word + "ing"]
     stem = word
-    if (
-        len(word) in (3, 4)
-        and word[-1] not in _VOWELS + "wxy"
-        and word[-2] in _VOWELS
-        and word[-3] not in _VOWELS
-    ):
+    if len(word) in (3, 4) and word[-1] not in _VOWELS + "wxy" and word[-2] in _VOWELS and word[-3] not in _VOWELS:
         stem = word + word[-1]
     plural = word + ("es" if word.endswith(("s", "sh", "ch", "x", "z")) else "s")
     return [word, plural, stem + "ed", stem + "ing"]

@@ -151,9 +151,7 @@ def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str
 
 def _closed(tokens: Tokens, gap: Span, blockers: frozenset[str]) -> bool:
     """A sentence end, or a word like "but", stands in the gap."""
-    return _broken(tokens, gap[0], gap[1] + 1) or any(
-        word in blockers for word in tokens.words[gap[0] : gap[1]]
-    )
+    return _broken(tokens, gap[0], gap[1] + 1) or any(word in blockers for word in tokens.words[gap[0] : gap[1]])
 
 
 def _broken(tokens: Tokens, first: int, last: int) -> bool:

@@ -113,9 +113,7 @@ def make_speller(targets: Iterable[str], english: frozenset[str]) -> Speller:
         if len(word) >= _SHORTEST_REPAIR:
             for form in (word, *_shortened(word)):
                 index.setdefault(form, set()).add(word)
-    return Speller(
-        known=english | wanted, deletes={form: tuple(sorted(words)) for form, words in index.items()}
-    )
+    return Speller(known=english | wanted, deletes={form: tuple(sorted(words)) for form, words in index.items()})
 
 
 @lru_cache(maxsize=1)
@@ -147,9 +145,7 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
             continue
         if speller is not None:
             word = speller.repair(word)
-        if word in language.fillers and not (
-            word in language.others and _stands_alone(pieces, place, language)
-        ):
+        if word in language.fillers and not (word in language.others and _stands_alone(pieces, place, language)):
             owner = SELF if word in language.own else OTHER if word in language.others else owner
             verb = verb or word in language.be_verbs
             was = was or word in language.be_past
@@ -206,11 +202,7 @@ def _simple(character: str) -> str:
         return "'"
     if character.isascii():
         return character.lower()
-    kept = [
-        part
-        for part in unicodedata.normalize("NFKD", character)
-        if unicodedata.category(part) not in ("Mn", "Cf")
-    ]
+    kept = [part for part in unicodedata.normalize("NFKD", character) if unicodedata.category(part) not in ("Mn", "Cf")]
     return "".join(kept).lower()
 
 
@@ -233,9 +225,7 @@ def _append(pieces: list[tuple[str, int, int, int]], word: str, start: int, end:
     if word == "not" and pieces and not pieces[-1][3] and pieces[-1][0] in _BEFORE_NOT:
         auxiliary, earlier, _, _ = pieces[-1]
         pieces[-1] = (_BEFORE_NOT[auxiliary], earlier, end, NONE)
-    elif (
-        word == "i" and pieces and pieces[-1][0] in _ASKED_FIRST
-    ):  # "why can't I ..." asks about "I can't ..."
+    elif word == "i" and pieces and pieces[-1][0] in _ASKED_FIRST:  # "why can't I ..." asks about "I can't ..."
         pieces.insert(-1, (word, start, end, NONE))
     else:
         pieces.append((word, start, end, NONE))

@@ -139,8 +139,7 @@ def _language(value: Any) -> Language:
         for key in ("fillers", "be_verbs", "be_past", "own", "others", "not_owned")
     }
     shorthand = {
-        str(short): schema.text(long, f"common.yml shorthand {short}")
-        for short, long in data["shorthand"].items()
+        str(short): schema.text(long, f"common.yml shorthand {short}") for short, long in data["shorthand"].items()
     }
     every_filler = lists["fillers"] | lists["be_verbs"] | lists["own"] | lists["others"]
     return Language(
@@ -177,16 +176,13 @@ def _policy(common: Mapping[str, Any]) -> Policy:
     confidence = schema.check_keys(
         common["confidence"], {"hard", "ask", "excused"}, "common.yml confidence", {"hard", "ask", "excused"}
     )
-    leads = schema.check_keys(
-        common["leads"], set(schema.ALARM_TIERS), "common.yml leads", set(schema.ALARM_TIERS)
-    )
+    leads = schema.check_keys(common["leads"], set(schema.ALARM_TIERS), "common.yml leads", set(schema.ALARM_TIERS))
     words = schema.read_words(common["words"], "common.yml words")
     missing = set(schema.ALARM_TIERS) - set(words)
     if missing:
         raise ValueError(f"common.yml words: missing {', '.join(sorted(missing))}")
     buttons = tuple(
-        schema.check_keys(one, {"id", "title"}, "common.yml buttons", {"id", "title"})
-        for one in common["buttons"]
+        schema.check_keys(one, {"id", "title"}, "common.yml buttons", {"id", "title"}) for one in common["buttons"]
     )
     return Policy(
         scopes=scopes,
@@ -235,11 +231,7 @@ def _compile(
                 raise ValueError(f"{frame.text!r}: there is no family {{{step.family}}}")
     ordered = _in_order(derived)
     targets = {
-        word
-        for name, entries in spelled.items()
-        if not name.startswith("cue_")
-        for one in entries
-        for word in one
+        word for name, entries in spelled.items() if not name.startswith("cue_") for one in entries for word in one
     }
     return build_finder(spelled, numbers, ordered, blockers), targets
 

@@ -16,7 +16,7 @@ OTHER_NOW, OTHER_PAST = "other_now", "other_person_past"
 HYPOTHETICAL, QUESTION_SCOPE, IDIOM = "hypothetical", "question", "idiom"
 SETTLED = "settled"  # long past or long known, and said to be over or unchanged
 SCOPES = (NOW, OTHER_NOW, KNOWN, PAST, SETTLED, OTHER_PAST, HYPOTHETICAL, QUESTION_SCOPE, NEGATED, IDIOM)
-# The names that a finding shows: how a mention is long past is nobody else's business.
+# A finding shows these finer kinds of "past" under one name.
 SHOWN_AS = {KNOWN: PAST, SETTLED: PAST}
 
 # Families of cue words; data/safety/common.yml must define every one of them.
@@ -58,9 +58,7 @@ CUES = (
     "cue_narrated",
 )
 _NEGATION_REACH = 4
-_NEAR_REACH = (
-    2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
-)
+_NEAR_REACH = 2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
 _PAST_BEFORE, _PAST_AFTER = 8, 6
 _KNOWN_REACH = 6
 _HYPOTHETICAL_REACH = 6
@@ -78,16 +76,12 @@ class ScopeReader:
         excluded = {place for span in found.of("cue_not_negation") for place in range(*span)}
         self._ends = {span[1] - 1 for span in found.of("cue_negation")} - excluded
         self._near_ends = {span[1] - 1 for span in found.of("cue_negation_near")} - excluded
-        self._people = (
-            (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
-        )
+        self._people = (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
 
     def scope(self, hit: Hit, idioms: Iterable[str] = (), ignore_person: bool = False) -> str:
         """The scope of one hit. ``idioms`` are families whose places mean something else altogether."""
         span = hit.span
-        if any(
-            start < span[1] and span[0] < end for family in idioms for start, end in self._found.of(family)
-        ):
+        if any(start < span[1] and span[0] < end for family in idioms for start, end in self._found.of(family)):
             return IDIOM
         if self._negated(hit):
             return NEGATED
@@ -102,6 +96,14 @@ class ScopeReader:
         if self._past(hit):
             return PAST
         return KNOWN if self._known(span) else NOW
+
+    def tells_of_another(self, hit: Hit) -> bool:
+        """ "scared of her boyfriend": somebody else's, and no "I" or "me" in it or just before it."""
+        start, end = hit.span
+        if any(place in self._at["cue_i"] for place in range(max(0, start - 3), end)):
+            return False
+        owners = self._tokens.owners[start:end]
+        return OTHER in owners and SELF not in owners
 
     def narrated(self, hit: Hit) -> bool:
         """Told in the past tense ("I was ...", "it left me ...") with nothing that brings it up to now."""
@@ -122,9 +124,7 @@ class ScopeReader:
         outside = [place for place in range(start, end) if place not in inside]
         if any(place in self._ends or place in self._near_ends for place in outside):
             return True
-        return self._negated_after(end) or (
-            start not in self._at["cue_self_negated"] and self._negated_before(start)
-        )
+        return self._negated_after(end) or (start not in self._at["cue_self_negated"] and self._negated_before(start))
 
     def _negated_before(self, start: int) -> bool:
         tokens, budget, crossed = self._tokens, _NEGATION_REACH, False
@@ -245,9 +245,7 @@ class ScopeReader:
     def _other_past(self, span: Span) -> bool:
         first, last = self._sentence(span)
         places = range(first, last)
-        if self._after_family_history(span[0]) or any(
-            place in self._at["cue_family_history"] for place in places
-        ):
+        if self._after_family_history(span[0]) or any(place in self._at["cue_family_history"] for place in places):
             return True
         if not any(place in self._people for place in places):
             return False
@@ -255,9 +253,9 @@ class ScopeReader:
             return False
         if any(place in self._at["cue_past"] or place in self._at["cue_died"] for place in places):
             return True
-        if span[0] in self._at["cue_present"]:
+        if any(place in self._at["cue_present"] for place in places):
             return False  # "had a fall and can't stand": the second half is about now
-        before = range(max(first, span[0] - 4), span[0] + 1)
+        before = range(max(first, span[0] - 4), span[0])
         return any(place in self._at["cue_had"] and place - 1 not in self._at["cue_has"] for place in before)
 
     # -- past and long known
@@ -276,11 +274,7 @@ class ScopeReader:
         if span[0] in self._at["cue_present"]:
             return False  # "I can't ..." is the present tense: a year named nearby belongs to something else
         for start, end in self._found.of("cue_past"):
-            if (
-                span[0] <= start
-                and end <= span[1]
-                and not any(part[0] <= start < part[1] for part in hit.parts)
-            ):
+            if span[0] <= start and end <= span[1] and not any(part[0] <= start < part[1] for part in hit.parts):
                 return True  # "my ex used to hit me"
             if end <= span[0] and span[0] - end <= _PAST_BEFORE:
                 reaches = self._reaches(end, span[0], whole_clause=self._opens_clause(start))
@@ -294,9 +288,7 @@ class ScopeReader:
     def _known(self, span: Span) -> bool:
         for start, end in self._found.of("cue_known"):
             before = end <= span[0] and span[0] - end <= _KNOWN_REACH and self._reaches(end, span[0], False)
-            after = (
-                start >= span[1] and start - span[1] <= _KNOWN_REACH and self._reaches(span[1], start, False)
-            )
+            after = start >= span[1] and start - span[1] <= _KNOWN_REACH and self._reaches(span[1], start, False)
             if (before or after) and not self._recent_near(span):
                 return True
         return False

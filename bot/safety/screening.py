@@ -163,9 +163,7 @@ def _urgency(place: _Place) -> int:
     return _RANK[place.scope]
 
 
-def _judge(
-    rule: Rule, kind: str, place: _Place, category: Category, reading: _Reading, rules: RuleSet
-) -> _Judged:
+def _judge(rule: Rule, kind: str, place: _Place, category: Category, reading: _Reading, rules: RuleSet) -> _Judged:
     allowed = {**rules.policy.scopes, **category.scopes, **rule.scopes}
     effect = allowed[place.scope]
     if kind == ASK_RULE:
@@ -180,18 +178,19 @@ def _judge(
         tier=NO_ALARM if effect == NONE else rule.tier or category.tier,
         span=span,
         words=reading.text[span[0] : span[1]],
-        scope=_shown_scope(rule, place.scope),
+        scope=_shown_scope(rule, place, category, reading),
         confidence=confidence,
         raised_by=HARD_RULE if effect == FIRE else ASK_RULE if effect == ASK else kind,
     )
     return _Judged(finding, effect)
 
 
-def _shown_scope(rule: Rule, scope: str) -> str:
-    """What a finding says: a rule about somebody else's danger is about them, whoever the grammar names."""
-    if rule.helper and scope in (scopes.NOW, scopes.KNOWN):
+def _shown_scope(rule: Rule, place: _Place, category: Category, reading: _Reading) -> str:
+    """What a finding says. In categories that fire whoever is meant, it still has to say whose danger it is."""
+    another = rule.helper or (category.ignore_person and reading.reader.tells_of_another(place.hit))
+    if another and place.scope in (scopes.NOW, scopes.KNOWN):
         return scopes.OTHER_NOW
-    return scopes.SHOWN_AS.get(scope, scope)
+    return scopes.SHOWN_AS.get(place.scope, place.scope)
 
 
 def _second_mention(
@@ -238,9 +237,7 @@ def _holds(condition: Raise, category: Category, readings: Iterable[_Reading], r
 def _raise_together(judged: list[_Judged], rules: RuleSet) -> list[_Judged]:
     """Two same-day findings in different systems of the body are an emergency together (clinical 3.2)."""
     systems = {
-        rules.category(one.finding.category).system
-        for one in judged
-        if one.effect == FIRE and one.finding.tier == "T2"
+        rules.category(one.finding.category).system for one in judged if one.effect == FIRE and one.finding.tier == "T2"
     }
     if len(systems) < rules.policy.same_day_systems:
         return judged

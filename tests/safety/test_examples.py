@@ -26,9 +26,7 @@ def test_must_fire(identity: str, text: str) -> None:
     result = screen(text)
     assert result.tier in ("T0", "T1", "T2", "T3") and not result.ask
     fired = [
-        one
-        for one in result.findings
-        if one.category == identity and one.raised_by == "hard" and one.tier != "T4"
+        one for one in result.findings if one.category == identity and one.raised_by == "hard" and one.tier != "T4"
     ]
     assert fired, f"raised by {result.worst} but not by {identity}"
 
@@ -37,9 +35,7 @@ def test_must_fire(identity: str, text: str) -> None:
 def test_must_ask(identity: str, text: str) -> None:
     result = screen(text)
     assert result.ask, f"expected a question, got {result.worst}"
-    assert identity in {
-        one.category for one in result.findings if one.raised_by == "ask" and one.tier != "T4"
-    }
+    assert identity in {one.category for one in result.findings if one.raised_by == "ask" and one.tier != "T4"}
 
 
 @pytest.mark.parametrize(("identity", "text"), _cases("must_not_fire"))

@@ -206,3 +206,81 @@ def test_self_harm_and_harm_to_others_ignore_what_if(text: str) -> None:
 def test_idioms_raise_nothing(text: str) -> None:
     result = screen(text)
     assert not _alarm(result) and not result.ask, result.worst
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My father had a heart attack when he was 61",
+        "my grandad had a foot that dragged",
+        "Had Bell's palsy in 2008, face drooped, all better now",
+        "I've had foot drop since 2011 and it has never changed",
+        "I had a clot on the lung in 2009, fully treated",
+        "Fell off my bike when I was twelve and it healed fine",
+        "How do people recognise a stroke?",
+        "Does sitting on a plane cause blood clots?",
+        "If I ever lost the feeling between my legs I know who to ring",
+        "my brother beat me at chess",
+    ],
+)
+def test_what_is_over_general_or_somebody_elses_past_raises_nothing(text: str) -> None:
+    result = screen(text)
+    assert not _alarm(result) and not result.ask, result.worst
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Had Bell's palsy in 2008, all better then, but my face has dropped again today",
+        "I've had foot drop since 2011 and it is getting worse",
+        "My dad had a fall and can't stand",
+        "Does a plane cause blood clots? My calf is swollen and hot",
+    ],
+)
+def test_now_wins_over_what_was_settled(text: str) -> None:
+    assert _alarm(screen(text)), text
+
+
+@pytest.mark.parametrize("text", ["I was suicidal", "It left me suicidal", "I felt suicidal after my injury"])
+def test_suicidal_told_in_the_past_is_a_check_in(text: str) -> None:
+    result = screen(text)
+    assert result.ask and result.worst is not None and result.worst.scope == "past"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I am suicidal",
+        "I feel suicidal",
+        "I was suicidal last night",
+        "I have felt suicidal",
+        "I felt suicidal and still do",
+    ],
+)
+def test_suicidal_now_is_an_alarm(text: str) -> None:
+    assert _alarm(screen(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "category"),
+    [
+        ("my partner hits the kids", "RF37"),
+        ("the carers hit my mum", "RF37"),
+        ("my niece is being abused", "RF37"),
+        ("my sister's husband hits her", "RF38"),
+        ("my daughter is scared of her boyfriend, he punches her", "RF38"),
+    ],
+)
+def test_somebody_elses_danger_gets_the_helpers_words(text: str, category: str) -> None:
+    result = screen(text)
+    assert _alarm(result)
+    assert "other_now" in {one.scope for one in result.findings if one.category == category}
+    assert result.worst is not None and result.worst.scope == "other_now"
+
+
+@pytest.mark.parametrize(
+    "text", ["my husband hits me", "my dad hits me", "the carers hit me", "he beats me", "got hit by my husband"]
+)
+def test_ones_own_danger_gets_ones_own_words(text: str) -> None:
+    result = screen(text)
+    assert _alarm(result) and result.worst is not None and result.worst.scope == "now"

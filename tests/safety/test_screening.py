@@ -257,6 +257,4 @@ def test_the_package_imports_only_what_it_may() -> None:
             )
             for name in names:
                 assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
-                assert not name.startswith("bot.") or name.startswith("bot.safety"), (
-                    f"{path.name} imports {name}"
-                )
+                assert not name.startswith("bot.") or name.startswith("bot.safety"), f"{path.name} imports {name}"

@@ -81,9 +81,7 @@ def _syllables(word: str) -> int:
     word = re.sub(r"[^a-z]", "", word.lower())
     if len(word) <= 3:
         return 1
-    word = (
-        re.sub(r"(?:es|ed)$", "", word) if not re.search(r"(?:[td]ed|[sxz]es|ches|shes|les)$", word) else word
-    )
+    word = re.sub(r"(?:es|ed)$", "", word) if not re.search(r"(?:[td]ed|[sxz]es|ches|shes|les)$", word) else word
     word = re.sub(r"(?<=[^l])e$", "", word)
     return max(1, len(re.findall(r"[aeiouy]+", word)))
 
@@ -215,9 +213,7 @@ def test_anything_doubtful_is_not_a_plain_no(text: str) -> None:
     assert not is_plain_no(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["yes", "Yes.", "yeah", "yep", "yes I do", "yes please", "I do", "yes, that's right"]
-)
+@pytest.mark.parametrize("text", ["yes", "Yes.", "yeah", "yep", "yes I do", "yes please", "I do", "yes, that's right"])
 def test_plain_yes(text: str) -> None:
     assert is_plain_yes(text) and not is_plain_no(text)
 
@@ -240,6 +236,10 @@ def test_not_a_plain_yes(text: str) -> None:
         ("common.yml", "same_day_systems", "same_day_sistems", "common.yml.*same_day_sistems"),
         ("common.yml", "cue_bare_no", "cue_bear_no", "cue_bare_no"),
         ("families.yml", "group: shared", "group: [", "families.yml.*YAML"),
+        ("ill.yml", '"septic tank"', '"septic tank in my"', "never_rf20.*septic tank in my.*filler"),
+        ("ill.yml", '"septic tank"', '"septic ..2 tank a"', "never_rf20.*septic ..2 tank a.*filler"),
+        ("common.yml", "phone died", "phone died like", "idiom.*phone died like.*filler"),
+        ("protection.yml", "helper: true", "helpers: true", "protection.yml RF37.*helpers"),
     ],
 )
 def test_a_slip_in_the_data_is_named(tmp_path: Path, file: str, old: str, new: str, says: str) -> None:
@@ -255,9 +255,7 @@ def test_a_slip_in_the_data_is_named(tmp_path: Path, file: str, old: str, new: s
 
 def test_every_category_has_what_it_needs() -> None:
     for category in RULES.categories:
-        assert 1 <= len(category.screen) <= 3 and category.source and category.review["state"] == "pending", (
-            category.id
-        )
+        assert 1 <= len(category.screen) <= 3 and category.source and category.review["state"] == "pending", category.id
         assert category.hard and category.ask and category.question.text.endswith((".", "?")), category.id
 
 
