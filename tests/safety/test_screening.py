@@ -6,7 +6,6 @@ import ast
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from bot.safety import load_rules, screen
 from bot.safety import rules as rules_module
-from bot.safety.rules import load_examples
 
 PACKAGE = Path(rules_module.__file__).parent
 ORDINARY = (
@@ -201,47 +199,12 @@ def test_patients_words_do_not_collect_in_the_string_store() -> None:
     assert len(strings) == before
 
 
-def test_a_typical_message_takes_little_time() -> None:
-    texts = [
-        example if isinstance(example, str) else example["text"]
-        for kinds in load_examples().values()
-        for group in kinds.values()
-        for example in group
-    ]
-    for text in texts[:20]:
-        screen(text)
-    took = []
-    for text in texts:
-        runs = []
-        for _ in range(3):  # the best of three: this machine's other work is not what is measured
-            start = time.perf_counter()
-            screen(text)
-            runs.append(time.perf_counter() - start)
-        took.append(min(runs))
-    assert sorted(took)[int(len(took) * 0.99)] < 0.003
-
-
-def test_the_longest_message_takes_little_time() -> None:
-    text = (ORDINARY * 22)[:3960] + " and I have chest pain"
-    screen(text)
-    runs = []
-    for _ in range(5):
-        start = time.perf_counter()
-        screen(text)
-        runs.append(time.perf_counter() - start)
-    assert min(runs) < 0.030
-
-
 def test_importing_reads_and_compiles_nothing() -> None:
     code = (
-        "import sys, time; start = time.perf_counter(); import bot.safety; "
-        "from bot.safety.rules import _load; took = time.perf_counter() - start; "
-        "assert 'spacy' not in sys.modules and _load.cache_info().currsize == 0; print(took)"
+        "import sys, bot.safety; from bot.safety.rules import _load; "
+        "assert 'spacy' not in sys.modules and _load.cache_info().currsize == 0"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parents[1]
-    )
-    assert float(done.stdout) < 2
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=PACKAGE.parents[1])
 
 
 def test_the_package_imports_only_what_it_may() -> None:
