@@ -139,6 +139,7 @@ def test_a_red_flag_interrupts_a_form(stack: Stack) -> None:
     quiet(patient)
     assert kinds(patient, seq) == ["safety", "handoff"]
     assert [item.category for item in handoffs(stack, patient)] == ["contact", "RF01"]
+    assert patient.ask("my neighbour is driving me there")["body"]["answer_id"] == "safety/safety_hold"
     patient.press("safety:released")
     quiet(patient)
     seq = patient.say(QUESTION)
