@@ -104,9 +104,11 @@ function callList(calls, t) {
   const items = calls.map((call) => {
     const target = callTarget(call);
     if (!target) return h("li", {}, h("span", { class: "call call-plain" }, String(call.label)));
-    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, String(call.label)));
-    if (!String(call.label).includes(target.number)) {
-      words.append(h("span", { class: "call-number" }, t(target.key, { number: target.number })));
+    const label = String(call.label);
+    const act = t(target.key, { number: target.number });
+    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, label === target.number ? act : label));
+    if (!label.includes(target.number)) {
+      words.append(h("span", { class: "call-number" }, act));
     }
     return h("li", {}, h("a", { class: "call", href: target.href }, icon("phone"), words));
   });

@@ -359,7 +359,7 @@ def test_claim_reply_hand_back_and_close_as_the_patient_sees_them(at_inbox: Any,
         ("state", "system", "handoff"),
     ]
     claimed_body, reply_body, returned_body = (e["body"] for e in shown)
-    assert claimed_body["state"] == "human" and "Dr lee (clinician)" in claimed_body["fallback_text"]
+    assert claimed_body["state"] == "human" and "Dr lee, clinician," in claimed_body["fallback_text"]
     assert "04:04" in claimed_body["fallback_text"]
     assert reply_body["bubbles"] == ["Please call 112.", "I stay here."]
     assert (reply_body["name"], reply_body["role"]) == ("Dr lee", "clinician")
