@@ -28,6 +28,8 @@ Clock = Callable[[], datetime]
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 TIMEOUT_SECONDS = 3
+# Several processes may start at once; each waits for the one that migrates, instead of failing its start.
+MIGRATION_SECONDS = 60
 # Any constant will do, as long as nothing else in the database locks on it.
 _MIGRATION_LOCK = 5_041_977
 
@@ -161,7 +163,7 @@ def _engine(url: str, migrating: bool = False) -> Engine:
             )
         if not parsed.database.startswith("file:"):
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        driver = {"timeout": TIMEOUT_SECONDS, "check_same_thread": False}
+        driver = {"timeout": MIGRATION_SECONDS if migrating else TIMEOUT_SECONDS, "check_same_thread": False}
         engine = create_engine(parsed, poolclass=QueuePool, connect_args=driver, **common, **pool)
         _set_up_sqlite(engine, foreign_keys=not migrating)
         return engine
