@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -14,34 +13,36 @@ EXAMPLES = load_examples()
 LEAST = {"must_fire": 12, "must_ask": 6, "must_not_fire": 8}
 
 
-def _cases(kind: str) -> Iterator[Any]:
-    for identity, kinds in EXAMPLES.items():
-        for example in kinds[kind]:
-            text = example["text"] if isinstance(example, dict) else example
-            yield pytest.param(identity, text, id=f"{identity}-{text[:50]}")
+def _texts(identity: str, kind: str) -> Iterator[str]:
+    for example in EXAMPLES[identity][kind]:
+        yield example["text"] if isinstance(example, dict) else example
 
 
-@pytest.mark.parametrize(("identity", "text"), _cases("must_fire"))
-def test_must_fire(identity: str, text: str) -> None:
-    result = screen(text)
-    assert result.tier in ("T0", "T1", "T2", "T3") and not result.ask
-    fired = [
-        one for one in result.findings if one.category == identity and one.raised_by == "hard" and one.tier != "T4"
-    ]
-    assert fired, f"raised by {result.worst} but not by {identity}"
+@pytest.mark.parametrize("identity", EXAMPLES)
+def test_must_fire(identity: str) -> None:
+    for text in _texts(identity, "must_fire"):
+        result = screen(text)
+        assert result.tier in ("T0", "T1", "T2", "T3") and not result.ask, text
+        fired = [
+            one for one in result.findings if one.category == identity and one.raised_by == "hard" and one.tier != "T4"
+        ]
+        assert fired, f"{text}: raised by {result.worst} but not by {identity}"
 
 
-@pytest.mark.parametrize(("identity", "text"), _cases("must_ask"))
-def test_must_ask(identity: str, text: str) -> None:
-    result = screen(text)
-    assert result.ask, f"expected a question, got {result.worst}"
-    assert identity in {one.category for one in result.findings if one.raised_by == "ask" and one.tier != "T4"}
+@pytest.mark.parametrize("identity", EXAMPLES)
+def test_must_ask(identity: str) -> None:
+    for text in _texts(identity, "must_ask"):
+        result = screen(text)
+        assert result.ask, f"{text}: expected a question, got {result.worst}"
+        asked = {one.category for one in result.findings if one.raised_by == "ask" and one.tier != "T4"}
+        assert identity in asked, text
 
 
-@pytest.mark.parametrize(("identity", "text"), _cases("must_not_fire"))
-def test_must_not_fire(identity: str, text: str) -> None:
-    result = screen(text)
-    assert not result.ask and result.tier in (None, "T4"), f"raised by {result.worst}"
+@pytest.mark.parametrize("identity", EXAMPLES)
+def test_must_not_fire(identity: str) -> None:
+    for text in _texts(identity, "must_not_fire"):
+        result = screen(text)
+        assert not result.ask and result.tier in (None, "T4"), f"{text}: raised by {result.worst}"
 
 
 def test_every_category_has_enough_examples_and_reasons() -> None:
