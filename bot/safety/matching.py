@@ -16,6 +16,7 @@ from bot.safety.normalise import STOP, Tokens
 Span = tuple[int, int]
 _UNKNOWN = "_"
 _MOST_SPANS = 200
+_NUMBERS_ARE_COMMON = 50
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class PhraseFinder:
     numbers: Mapping[str, tuple[tuple[float, float], ...]]
     derived: tuple[tuple[str, tuple[Frame, ...]], ...]
     blockers: frozenset[str] = field(default_factory=frozenset)
+    sizes: Mapping[str, int] = field(default_factory=dict)  # phrases a family has: how common it may be
 
     def find(self, tokens: Tokens) -> Found:
         """Find every family in the text."""
@@ -57,7 +59,7 @@ class PhraseFinder:
 
             seen = [word if word in self.words else _UNKNOWN for word in tokens.words]
             for key, start, end in self.matcher(Doc(self.vocabulary, words=seen)):
-                if not _broken(tokens, start + 1, end):
+                if end - start == 1 or not _broken(tokens, start + 1, end):
                     spans.setdefault(self.names[key], set()).add((start, end))
             for place, word in enumerate(tokens.words):
                 if word[0].isdigit():
@@ -65,8 +67,9 @@ class PhraseFinder:
                         spans.setdefault(family, set()).add((place, place + 1))
         ordered = {name: _in_order(places) for name, places in spans.items()}
         found = Found(tokens, ordered)
+        present = ordered.keys()
         for name, frames in self.derived:
-            here = [frame for frame in frames if frame.needs <= ordered.keys()]
+            here = [frame for frame in frames if frame.chunks[0].steps[0].family in ordered and frame.needs <= present]
             more = {hit.span for frame in here for hit in chunk_hits(found, frame.chunks[0], self.blockers)}
             if more:
                 ordered[name] = _in_order(more.union(ordered.get(name, ())))
@@ -104,7 +107,13 @@ def build_finder(
             docs.append(Doc(vocabulary, words=list(phrase)))
         matcher.add(name, docs)
         names[vocabulary.strings[name]] = name
-    return PhraseFinder(matcher, vocabulary, frozenset(words), names, numbers, tuple(derived), blockers)
+    sizes = {name: len(list(phrases[name])) for name in phrases}
+    for name in numbers:
+        sizes[name] = sizes.get(name, 0) + _NUMBERS_ARE_COMMON
+    for name, frames in derived:
+        made_of = sum(min(sizes[step.family] for step in frame.chunks[0].steps) for frame in frames)
+        sizes[name] = sizes.get(name, 0) + made_of
+    return PhraseFinder(matcher, vocabulary, frozenset(words), names, numbers, tuple(derived), blockers, sizes)
 
 
 def literals(frames: Iterable[Frame]) -> dict[str, str]:

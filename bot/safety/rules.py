@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -15,7 +15,7 @@ from bot.safety import schema
 from bot.safety.frames import Frame, expand, literal, parse_frame
 from bot.safety.matching import PhraseFinder, build_finder, literals
 from bot.safety.normalise import Language, Speller, english_words, make_speller, plain_words
-from bot.safety.schema import Answers, Category, Policy
+from bot.safety.schema import Answers, Category, Policy, Rule
 from bot.safety.scope import CUES
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "safety"
@@ -42,6 +42,28 @@ _LANGUAGE_KEYS = {"fillers", "be_verbs", "be_past", "own", "others", "not_owned"
 
 
 @dataclass(frozen=True)
+class Placed:
+    """One rule with where it belongs. ``kind`` is "hard" or "ask"."""
+
+    category: Category
+    kind: str
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class RuleIndex:
+    """All rules in order, and for each family the rules that are worth a try where it stands in a message."""
+
+    rules: tuple[Placed, ...]
+    by_family: Mapping[str, tuple[int, ...]]
+
+    def candidates(self, present: Iterable[str]) -> list[Placed]:
+        """The rules that may hold in a text with these families, in their order."""
+        places = {place for family in present for place in self.by_family.get(family, ())}
+        return [self.rules[place] for place in sorted(places)]
+
+
+@dataclass(frozen=True)
 class RuleSet:
     """Everything the screening needs, compiled. Made by load_rules, shared, never changed."""
 
@@ -52,6 +74,7 @@ class RuleSet:
     categories: tuple[Category, ...]
     policy: Policy
     answers: Answers
+    index: RuleIndex
 
     def category(self, identity: str) -> Category:
         """The category with this id. Raises KeyError if there is none."""
@@ -94,14 +117,16 @@ def _load(folder: Path) -> RuleSet:
     finder, targets = _compile(families, categories, policy, language, numbers, blockers)
     own_words = targets | set(schema.texts(common["domain"], "common.yml domain"))
     speller = make_speller(own_words, english_words() | language.fillers | set(language.shorthand))
+    ordered = tuple(sorted(categories, key=lambda one: one.id))
     return RuleSet(
         language,
         speller,
         finder,
         blockers,
-        tuple(sorted(categories, key=lambda one: one.id)),
+        ordered,
         policy,
         _answers(common["answers"], language),
+        _index(ordered, finder),
     )
 
 
@@ -151,6 +176,24 @@ def _language(value: Any) -> Language:
         lists["not_owned"],
         shorthand,
     )
+
+
+def _index(categories: Iterable[Category], finder: PhraseFinder) -> RuleIndex:
+    """Each rule under the rarest family that it needs: the one with the fewest phrases."""
+    placed = [
+        Placed(category, kind, rule)
+        for category in categories
+        for kind, group in (("hard", category.hard), ("ask", category.ask))
+        for rule in group
+    ]
+    by_family: dict[str, list[int]] = {}
+    for place, one in enumerate(placed):
+        needs = sorted(one.rule.frame.needs)
+        # A pooled frame may have any of its parts in this message and the others in earlier ones.
+        keys = needs if one.rule.frame.pooled else [min(needs, key=lambda family: (finder.sizes[family], family))]
+        for family in keys:
+            by_family.setdefault(family, []).append(place)
+    return RuleIndex(tuple(placed), {family: tuple(places) for family, places in by_family.items()})
 
 
 def _add_families(families: dict[str, list[str]], value: Any, where: str) -> None:

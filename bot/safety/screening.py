@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from bot.safety import scope as scopes
 from bot.safety.frames import Chunk, Frame
 from bot.safety.matching import Found, Hit, chunk_hits
 from bot.safety.normalise import tokenise
-from bot.safety.rules import RuleSet, load_rules
+from bot.safety.rules import Placed, RuleSet, load_rules
 from bot.safety.schema import ALARM_TIERS, ASK, FIRE, NONE, TIERS, Category, Raise, Rule
 from bot.safety.scope import ScopeReader
 from bot.safety.words import is_plain_no
@@ -86,8 +87,8 @@ def screen(text: str, history: Sequence[str] = (), rules: RuleSet | None = None)
     if recent and is_plain_no(text, rules):
         denied.add(len(recent) - 1)
     judged: list[_Judged] = []
-    for category in rules.categories:
-        judged.extend(_screen_category(category, reading, earlier, denied, rules))
+    for category, placed in groupby(rules.index.candidates(reading.found.spans), key=lambda one: one.category):
+        judged.extend(_screen_category(category, placed, reading, earlier, denied, rules))
     judged = _raise_together(judged, rules)
     return _conclude(judged)
 
@@ -98,18 +99,22 @@ def _read(text: str, rules: RuleSet) -> _Reading:
 
 
 def _screen_category(
-    category: Category, reading: _Reading, earlier: Sequence[_Reading], denied: set[int], rules: RuleSet
+    category: Category,
+    placed: Iterable[Placed],
+    reading: _Reading,
+    earlier: Sequence[_Reading],
+    denied: set[int],
+    rules: RuleSet,
 ) -> list[_Judged]:
     judged: dict[tuple[str, str, tuple[int, int]], _Judged] = {}
-    for kind, group in ((HARD_RULE, category.hard), (ASK_RULE, category.ask)):
-        for rule in group:
-            place = _apply(rule.frame, category, reading, earlier, rules)
-            if place is None:
-                continue
-            if rule.tense and place.scope == scopes.NOW and reading.reader.narrated(place.hit):
-                place = replace(place, scope=scopes.PAST)
-            one = _judge(rule, kind, place, category, reading, rules)
-            judged.setdefault((one.effect, one.finding.scope, one.finding.span), one)
+    for rule, kind in ((one.rule, one.kind) for one in placed):
+        place = _apply(rule.frame, category, reading, earlier, rules)
+        if place is None:
+            continue
+        if rule.tense and place.scope == scopes.NOW and reading.reader.narrated(place.hit):
+            place = replace(place, scope=scopes.PAST)
+        one = _judge(rule, kind, place, category, reading, rules)
+        judged.setdefault((one.effect, one.finding.scope, one.finding.span), one)
     found = list(judged.values())
     if category.pool_asks and not any(one.effect == FIRE for one in found):
         found = [_second_mention(one, category, earlier, denied, rules) for one in found]
