@@ -6,8 +6,8 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bot import safety
 from bot.content import load_clinics, load_wording
+from bot.screening import screen
 from bot.settings import Settings
 from bot.training import train
 from bot.web import bodies
@@ -27,7 +27,7 @@ def open_tutor(settings: Settings) -> Callable[[str], Awaitable[dict[str, Any]]]
     clinic, wording = load_clinics()[settings.default_clinic], load_wording()
 
     async def ask(text: str) -> dict[str, Any]:
-        screening = safety.screen(text)
+        screening = screen(text)
         about: dict[str, Any] = {}
         if screening.worst is not None and screening.tier not in NO_ALARM:
             if screening.ask:

@@ -49,18 +49,18 @@ def up() -> None:
     """Start everything: model, database, Rasa, actions, web app. Prints the addresses. Ctrl-C stops it."""
     from bot.processes import Supervisor, parts, refuse_busy_ports
     from bot.store.session import connect, upgrade
-    from bot.training import model_path, train
+    from bot.training import model_path, train, trained
     from bot.web.auth import demo_clinician
 
     settings = read_settings()
     started = time.monotonic()
     refuse_busy_ports(settings)
-    if model_path().exists():
-        console.print("Model: up to date")
+    if trained():
+        console.print("Models: up to date")
     else:
-        with console.status("Training the model (about a minute; only when data or code of it has changed)"):
+        with console.status("Training the models (about two minutes; only when data or code of them has changed)"):
             train(settings)
-        console.print(f"Model: trained in {time.monotonic() - started:.0f} s")
+        console.print(f"Models: trained in {time.monotonic() - started:.0f} s")
     settings.var_folder.mkdir(parents=True, exist_ok=True)
     upgrade(settings.database_url)
     console.print("Database: up to date")
@@ -95,12 +95,13 @@ def up() -> None:
 
 @app.command()
 def train(force: Annotated[bool, typer.Option(help="Train even where nothing has changed.")] = False) -> None:
-    """Train the model if what it is made of has changed."""
-    from bot.training import train as train_model
+    """Train the models, Rasa's and the safety's soft layer, if what they are made of has changed."""
+    from bot.training import soft_path
+    from bot.training import train as train_models
 
     with console.status("Training"):
-        path = train_model(read_settings(), force)
-    console.print(f"Model: {path.name}")
+        path = train_models(read_settings(), force)
+    console.print(f"Models: {path.name}, {soft_path().name}")
 
 
 @app.command()
@@ -115,15 +116,38 @@ def check() -> None:
     raise typer.Exit(1 if faults else 0)
 
 
+@app.command("safety-card")
+def safety_card(
+    check: Annotated[bool, typer.Option("--check", help="See whether card and gates hold, without measuring.")] = False,
+) -> None:
+    """Measure the red-flag screening and write docs/safety-card.md and .html. Exit 1 names each gate that fails."""
+    from bot import safety_card as card
+
+    if check:
+        faults = card.check_card(card.load_texts(), card.card_hash())
+    else:
+        with console.status("Screening the labelled sets (about two minutes)"):
+            faults = card.run()
+        console.print(f"Safety Card: {card.CARD.relative_to(card.ROOT)} and {card.PAGE.name}")
+    for fault in faults:
+        console.print(fault, style="red", markup=False)
+    if check and not faults:
+        console.print("Safety Card: up to date")
+    raise typer.Exit(1 if faults else 0)
+
+
 @app.command()
 def screen(file: Lines = None) -> None:
     """Screen texts for red flags, one a line; JSONL out: text, tier, ask, findings, ms."""
-    from bot import safety
+    from bot import screening
+    from bot.training import train_soft_layer
 
-    safety.load_rules()
+    with console.status("Safety's soft layer (trained once, about two minutes)"):
+        train_soft_layer()
+    screening.screen("warm up")
     for text in _texts(file):
         started = time.perf_counter()
-        found = safety.screen(text).as_dict()
+        found = screening.screen(text).as_dict()
         found.pop("worst")
         _out({"text": text, **found, "ms": _ms(started)})
 

@@ -1,19 +1,26 @@
-"""Train the Rasa model when what it is made of has changed, and only then.
+"""Train the models, Rasa's and the safety's soft layer, when what they are made of has changed, and only then.
 
-The model's file name carries the hash of everything that goes into it; a second start finds it and trains nothing.
+A model's name carries the hash of everything that goes into it; a second start finds it and trains nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.settings import ROOT, Settings
+
+if TYPE_CHECKING:
+    from bot.safety.learning import Example
 
 MODELS = ROOT / "models"
 MADE_OF = (
@@ -26,7 +33,16 @@ MADE_OF = (
     "bot/rasa_light/*.py",
     "bot/understanding/*.py",
 )
+SOFT_MADE_OF = (
+    "data/safety/*.yml",
+    "data/safety/learning/*.jsonl",
+    "data/nlu/*.yml",
+    "bot/safety/*.py",
+    "bot/understanding/encoder.py",
+    "bot/understanding/spelling.py",
+)
 KEPT_MODELS = 3
+OUT_OF_FOLD = "oof.json"
 
 
 class TrainingFailed(Exception):
@@ -36,7 +52,7 @@ class TrainingFailed(Exception):
 def model_hash(files: Iterable[Path] | None = None) -> str:
     """The hash of what the model is made of: names and contents of the files, and the Python version."""
     digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for path in sorted(_files() if files is None else files):
+    for path in sorted(_files(MADE_OF) if files is None else files):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -46,8 +62,62 @@ def model_path() -> Path:
     return MODELS / f"pne-{model_hash()}.tar.gz"
 
 
+def soft_path() -> Path:
+    """Where the safety's soft layer of the present files is, or will be."""
+    return MODELS / f"soft-{model_hash(_files(SOFT_MADE_OF))}"
+
+
+def trained() -> bool:
+    """Whether both models of the present files are there."""
+    return model_path().exists() and soft_path().exists()
+
+
 def train(settings: Settings, force: bool = False) -> Path:
-    """The trained model; trains only where it is missing or `force` is set. Raises TrainingFailed."""
+    """The trained Rasa model, and the soft layer beside it; trains only what is missing, unless `force` is set.
+
+    Raises TrainingFailed.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        soft = beside.submit(train_soft_layer, force)
+        model = _train_rasa(settings, force)
+        soft.result()
+    return model
+
+
+def train_soft_layer(force: bool = False) -> Path:
+    """The safety's soft layer, trained where it is missing. Raises ValueError for a wrong message to learn from."""
+    target = soft_path()
+    if target.exists() and not force:
+        return target
+    from bot.safety.learning import train_soft
+    from bot.safety.rules import load_rules
+    from bot.screening import sentence_encoder
+
+    encode = sentence_encoder()
+    if encode is None:
+        raise TrainingFailed("The sentence encoder cannot be loaded. Run: make install")
+    trained = train_soft(learning_examples(), load_rules(), encode)
+    MODELS.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=MODELS) as folder:
+        trained.layer.save(Path(folder) / "soft")
+        (Path(folder) / "soft" / OUT_OF_FOLD).write_text(json.dumps(trained.out_of_fold))
+        if target.exists():
+            shutil.rmtree(target)
+        (Path(folder) / "soft").rename(target)
+    _tidy("soft-*")
+    return target
+
+
+def learning_examples() -> list[Example]:
+    """What the soft layer learns from: its own messages, and the questions about pain as ordinary talk."""
+    from bot.content.checks import examples
+    from bot.safety.learning import Example, load_learning
+
+    ordinary = [Example(text, "none", None, "ordinary") for _, _, text in examples()]
+    return [*load_learning(), *ordinary]
+
+
+def _train_rasa(settings: Settings, force: bool) -> Path:
     target = model_path()
     if target.exists() and not force:
         return target
@@ -68,7 +138,7 @@ def train(settings: Settings, force: bool = False) -> Path:
                 f"Training failed. The last lines of {log} say why. `pne check` names faults in data/."
             )
         trained.replace(target)
-    _tidy()
+    _tidy("pne-*.tar.gz")
     return target
 
 
@@ -85,12 +155,12 @@ def rasa_environment(settings: Settings) -> dict[str, str]:
     }
 
 
-def _files() -> list[Path]:
-    return [path for pattern in MADE_OF for path in ROOT.glob(pattern)]
+def _files(patterns: Iterable[str]) -> list[Path]:
+    return [path for pattern in patterns for path in ROOT.glob(pattern)]
 
 
-def _tidy() -> None:
+def _tidy(pattern: str) -> None:
     """Old models go; the last few stay, so that going back to an earlier version trains nothing."""
-    models = sorted(MODELS.glob("pne-*.tar.gz"), key=lambda path: path.stat().st_mtime, reverse=True)
+    models = sorted(MODELS.glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in models[KEPT_MODELS:]:
-        path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -16,6 +16,7 @@ from rasa.shared.nlu.constants import ENTITIES, INTENT, METADATA, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
 from bot import safety
+from bot.screening import screen
 
 RED_FLAG, SAFETY_CHECK = "red_flag", "safety_check"
 NO_ALARM = {None, "T4"}
@@ -48,11 +49,12 @@ class RedFlagDetector(GraphComponent):
             text = message.get(TEXT) or ""
             if safety.is_plain_no(text):
                 message.set(ENTITIES, [*message.get(ENTITIES, []), _PLAIN_NO], add_to_output=True)
-            screening = safety.screen(text)
+            # Read and screened by the web app with both layers, or here.
+            screening = safety.screen(text, hints_ask=False) if metadata.get("reading") else screen(text)
             # Asked and denied in the web app a moment ago: the alarm stays, the question is not put twice.
             denied = set(metadata.get("denied") or ())
-            if screening.ask and screening.worst is not None and screening.worst.category in denied:
-                continue
+            if screening.ask and denied:
+                continue  # behind the web app its own questions are the ones that are shown
             if screening.ask or screening.tier not in NO_ALARM:
                 message.set("red_flag", screening.as_dict(), add_to_output=True)
                 name = SAFETY_CHECK if screening.ask else RED_FLAG

@@ -21,10 +21,14 @@ _NUMBERS_ARE_COMMON = 50
 
 @dataclass(frozen=True)
 class Found:
-    """Where each family stands in one text (content-word positions, end exclusive)."""
+    """Where each family stands in one text (content-word positions, end exclusive).
+
+    ``gaps``: for places of families that are made of families, the words in between that belong to no part.
+    """
 
     tokens: Tokens
     spans: Mapping[str, tuple[Span, ...]]
+    gaps: Mapping[tuple[str, Span], frozenset[int]] = field(default_factory=dict)
 
     def of(self, family: str) -> tuple[Span, ...]:
         return self.spans.get(family, ())
@@ -32,10 +36,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Hit:
-    """One place where a chunk's steps all stand together."""
+    """One place where a chunk's steps all stand together. ``between``: words inside its parts that are none of theirs."""
 
     span: Span
     parts: tuple[Span, ...]
+    between: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,18 @@ class PhraseFinder:
                     for family in self._number_families(word):
                         spans.setdefault(family, set()).add((place, place + 1))
         ordered = {name: _in_order(places) for name, places in spans.items()}
-        found = Found(tokens, ordered)
+        gaps: dict[tuple[str, Span], frozenset[int]] = {}
+        found = Found(tokens, ordered, gaps)
         present = ordered.keys()
         for name, frames in self.derived:
             here = [frame for frame in frames if frame.chunks[0].steps[0].family in ordered and frame.needs <= present]
-            more = {hit.span for frame in here for hit in chunk_hits(found, frame.chunks[0], self.blockers)}
+            more: set[Span] = set()
+            for hit in (hit for frame in here for hit in chunk_hits(found, frame.chunks[0], self.blockers)):
+                more.add(hit.span)
+                inside = {place for part in hit.parts for place in range(*part)}
+                between = frozenset(place for place in range(*hit.span) if place not in inside)
+                # The same place found in two ways: only what lies between in both of them counts.
+                gaps[name, hit.span] = gaps.get((name, hit.span), between) & between
             if more:
                 ordered[name] = _in_order(more.union(ordered.get(name, ())))
         return found
@@ -130,7 +142,8 @@ def literals(frames: Iterable[Frame]) -> dict[str, str]:
 
 def chunk_hits(found: Found, chunk: Chunk, blockers: frozenset[str]) -> list[Hit]:
     """All places where the chunk's families stand within their gaps, first in the text first."""
-    hits = [Hit(span, (span,)) for span in found.of(chunk.steps[0].family)]
+    first = chunk.steps[0].family
+    hits = [Hit(span, (span,), found.gaps.get((first, span), frozenset())) for span in found.of(first)]
     for step in chunk.steps[1:]:
         if not hits:
             return []
@@ -152,7 +165,8 @@ def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str
             if gap[1] - gap[0] > step.gap or _closed(found.tokens, gap, blockers):
                 continue
             parts = (*hit.parts, (other_start, other_end))
-            joined[parts] = Hit((min(start, other_start), max(end, other_end)), parts)
+            between = hit.between | found.gaps.get((step.family, (other_start, other_end)), frozenset())
+            joined[parts] = Hit((min(start, other_start), max(end, other_end)), parts, between)
             if len(joined) >= _MOST_SPANS:
                 return list(joined.values())
     return list(joined.values())

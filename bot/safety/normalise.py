@@ -47,6 +47,7 @@ _BEFORE_NOT = {
     "can": "cannot",
 }
 _CANNOT = {"cant": "cannot", "carnt": "cannot", "cnt": "cannot", "canot": "cannot", "cannt": "cannot"}
+_AFTER_HAS = frozenset({"got", "been", "had", "gone", "lost", "started"})
 _ASKED_FIRST = frozenset({"cannot", "couldnt", "dont", "didnt", "wont", "havent"})
 _SHORTEST_REPAIR = 5
 
@@ -78,11 +79,12 @@ class Language:
     others: frozenset[str]
     not_owned: frozenset[str]
     shorthand: Mapping[str, str]
+    kept_before: Mapping[str, frozenset[str]]
 
     @cached_property
     def special(self) -> frozenset[str]:
         """Words whose reading depends on their neighbours, or that stand for other words."""
-        return frozenset({"not", "i", *self.others, *self.shorthand, *_CANNOT})
+        return frozenset({"not", "i", *self.others, *self.shorthand, *self.kept_before, *_CANNOT})
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Speller:
 
     def repair(self, word: str) -> str:
         """Return the one best repair of an unknown word, or the word itself."""
-        if word in self.known:
+        if word in self.known or not word.isalpha():
             return word
         short = _LONG_RUN.sub(r"\1\1", word)
         if short != word:
@@ -102,7 +104,7 @@ class Speller:
                 if form in self.known:
                     return form
             word = short
-        if len(word) < _SHORTEST_REPAIR or not word.isalpha() or len(word) > 24:
+        if len(word) < _SHORTEST_REPAIR or len(word) > 24:
             return word
         found = set(self.deletes.get(word, ()))
         for shorter in _shortened(word):
@@ -151,7 +153,7 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
             continue
         if speller is not None:
             word = speller.repair(word)
-        if word in language.fillers and not (word in language.others and _stands_alone(pieces, place, language)):
+        if word in language.fillers and not _counts(pieces, place, word, language):
             owner = SELF if word in language.own else OTHER if word in language.others else owner
             verb = verb or word in language.be_verbs
             was = was or word in language.be_past
@@ -174,6 +176,14 @@ def tokenise(text: str, language: Language, speller: Speller | None = None) -> T
         tuple(verbs),
         tuple(narrated),
     )
+
+
+def _counts(pieces: list[tuple[str, int, int, int]], place: int, word: str, language: Language) -> bool:
+    """A filler that says something where it stands: "hit her", "bloody diarrhoea"."""
+    if word in language.kept_before:
+        following = pieces[place + 1][0] if place + 1 < len(pieces) else ""
+        return following in language.kept_before[word]
+    return word in language.others and _stands_alone(pieces, place, language)
 
 
 def _stands_alone(pieces: list[tuple[str, int, int, int]], place: int, language: Language) -> bool:
@@ -219,6 +229,7 @@ def _pieces(folded: str, language: Language) -> list[tuple[str, int, int, int]]:
     """Words and breaks as (word, start, end, kind of break): shorthand spelled out, "do not" joined."""
     kinds = {"line": LINE, "question": QUESTION, "stop": STOP, "comma": COMMA}
     pieces: list[tuple[str, int, int, int]] = []
+    clitic = False  # "my wife's got" is "my wife has got"
     for match in _PIECE.finditer(folded):
         group = match.lastgroup or ""
         start, end = match.span()
@@ -226,7 +237,10 @@ def _pieces(folded: str, language: Language) -> list[tuple[str, int, int, int]]:
             pieces.append(("", start, end, kinds[group]))
         elif group != "ignored":
             for word in ("and",) if group == "and" else _spelled_out(match.group(), language.shorthand):
+                if word in _AFTER_HAS and clitic:
+                    pieces.append(("has", start, start, NONE))
                 _append(pieces, word, start, end)
+            clitic = match.group().endswith("'s")
     return pieces
 
 

@@ -38,12 +38,12 @@ _COMMON_KEYS = {
     "answers",
     "domain",
 }
-_LANGUAGE_KEYS = {"fillers", "be_verbs", "be_past", "own", "others", "not_owned", "shorthand"}
+_LANGUAGE_KEYS = {"fillers", "be_verbs", "be_past", "own", "others", "not_owned", "shorthand", "kept_before"}
 
 
 @dataclass(frozen=True)
 class Placed:
-    """One rule with where it belongs. ``kind`` is "hard" or "ask"."""
+    """One rule with where it belongs. ``kind`` is "hard" (alarm), "ask" (question) or "hint" (for the soft layer)."""
 
     category: Category
     kind: str
@@ -63,9 +63,9 @@ class RuleIndex:
         return [self.rules[place] for place in sorted(places)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RuleSet:
-    """Everything the screening needs, compiled. Made by load_rules, shared, never changed."""
+    """Everything the screening needs, compiled. Made by load_rules, shared, never changed; equal only to itself."""
 
     language: Language
     speller: Speller
@@ -175,6 +175,10 @@ def _language(value: Any) -> Language:
         lists["others"],
         lists["not_owned"],
         shorthand,
+        {
+            str(word): frozenset(schema.texts(following, f"common.yml kept_before {word}"))
+            for word, following in data["kept_before"].items()
+        },
     )
 
 
@@ -183,7 +187,7 @@ def _index(categories: Iterable[Category], finder: PhraseFinder) -> RuleIndex:
     placed = [
         Placed(category, kind, rule)
         for category in categories
-        for kind, group in (("hard", category.hard), ("ask", category.ask))
+        for kind, group in (("hard", category.hard), ("ask", category.ask), ("hint", category.hint))
         for rule in group
     ]
     by_family: dict[str, list[int]] = {}
@@ -249,7 +253,7 @@ def _compile(
 ) -> tuple[PhraseFinder, set[str]]:
     """One finder for everything, and the words that spelling repair may lead to."""
     every = {**families, **{_never_family(one.id): [frame.text for frame in one.never] for one in categories}}
-    frames = [rule.frame for one in categories for rule in (*one.hard, *one.ask)]
+    frames = [rule.frame for one in categories for rule in (*one.hard, *one.ask, *one.hint)]
     frames += [condition.frame for one in categories for condition in one.raises]
     frames += [condition.frame for condition in policy.raises]
     derived: dict[str, list[Frame]] = {}
@@ -288,6 +292,8 @@ def _spelled(name: str, entries: list[str], language: Language) -> list[tuple[st
                 raise ValueError(f"family {name}: {spelling!r} ends in a filler word and would block more than it says")
             if not words:
                 raise ValueError(f"family {name}: {spelling!r} holds only filler words")
+            if len(words) == 1 and len(spelling.split()) > 1 and _blocks(name):
+                raise ValueError(f"family {name}: {spelling!r} would block every {words[0]!r}")
             if len(words) == 1 and len(spelling.split()) > 1 and words[0] in _TOO_BROAD:
                 raise ValueError(f"family {name}: {spelling!r} would match every {words[0]!r}")
             found[words] = None

@@ -24,6 +24,7 @@ _CATEGORY_KEYS = {
     "system",
     "hard",
     "ask",
+    "hint",
     "never",
     "raise",
     "scopes",
@@ -85,6 +86,7 @@ class Category:
     system: str
     hard: tuple[Rule, ...]
     ask: tuple[Rule, ...]
+    hint: tuple[Rule, ...]  # too broad to ask by itself: evidence for the soft layer, a question where that is missing
     never: tuple[Frame, ...]
     raises: tuple[Raise, ...]
     scopes: Mapping[str, str]
@@ -229,6 +231,7 @@ def read_category(value: Any, file: str) -> Category:
         system=text(data["system"], where),
         hard=_read_rules(data["hard"], identity, "hard", where),
         ask=_read_rules(data["ask"], identity, "ask", where),
+        hint=_read_rules(data["hint"], identity, "hint", where) if "hint" in data else (),
         never=tuple(frame(one, f"{where} never") for one in data.get("never", ())),
         raises=read_raises(data.get("raise"), f"{where} raise"),
         scopes=read_scopes(data.get("scopes"), f"{where} scopes"),

@@ -121,7 +121,7 @@ class ScopeReader:
     def _negated(self, hit: Hit) -> bool:
         start, end = hit.span
         inside = {place for part in hit.parts for place in range(*part)}
-        outside = [place for place in range(start, end) if place not in inside]
+        outside = [place for place in range(start, end) if place not in inside or place in hit.between]
         if any(place in self._ends or place in self._near_ends for place in outside):
             return True
         return self._negated_after(end) or (start not in self._at["cue_self_negated"] and self._negated_before(start))

@@ -44,15 +44,19 @@ def words_for(
     numbers: Mapping[str, str],
     helper: bool = False,
     rules: RuleSet | None = None,
+    shared: bool = False,
 ) -> SafetyWords:
     """The wording for a category at a tier. A finding about somebody else gets the helper's wording.
+
+    ``shared``: the wording of the tier, whatever the category, where a question asked for several things at once.
 
     Raises KeyError for an unknown category or tier and ValueError for a number that ``numbers`` lacks.
     """
     rules = rules or load_rules()
-    category = rules.category(finding if isinstance(finding, str) else finding.category)
+    identity = finding if isinstance(finding, str) else finding.category
+    own = None if shared else rules.category(identity).words.get(tier)
     for_helper = helper or (not isinstance(finding, str) and finding.scope == OTHER_NOW)
-    source, wording = category.id, category.words.get(tier)
+    source, wording = identity, own
     if wording is None:  # raised by a rule that holds for every category: the shared wording of that tier
         source, wording = "common", rules.policy.words[tier]
     raw = wording.helper if for_helper else wording.bubbles

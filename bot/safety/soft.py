@@ -1,0 +1,207 @@
+"""The soft layer: a small calibrated linear model that may raise one question, never an alarm, and lowers nothing.
+
+It reads a message part by part (a red flag is often one clause of a long post) and sees of each part: the families
+of the rules with their scope, what the rules found, the words, and a sentence vector from an encoder that is handed
+in. Trained by ``bot.safety.learning``; the model is plain arrays and JSON. Deterministic.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bot.safety.matching import Found, Hit, Span
+from bot.safety.normalise import LINE, Tokens
+
+if TYPE_CHECKING:
+    from bot.safety.scope import ScopeReader
+    from bot.safety.screening import Finding
+
+# Unit vectors, shape (texts, dimensions), float32; the same text always gives the same vector.
+Encode = Callable[[Sequence[str]], np.ndarray]
+
+# A part is about a sentence or two: at least so many content words where more follow, and never more than the most.
+PART_WORDS, MOST_PART_WORDS, OVERLAP = 14, 30, 6
+# Of a long message only the most telling parts are encoded: each takes the encoder some milliseconds.
+MOST_ENCODED_WORDS = 34
+_FAMILY_WEIGHT, _WORD_WEIGHT = 0.25, 0.7
+_MOST_SPANS = 3
+_IDIOMS = ("idiom",)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some sentences of a message: content words ``first`` to ``last`` (exclusive), and the characters they span."""
+
+    first: int
+    last: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the soft layer makes of a message: how likely it needs help, in which part, and of which category."""
+
+    probability: float
+    category: str
+    span: Span
+
+
+@dataclass(frozen=True)
+class SoftLayer:
+    """Weights by feature name for "needs help", and for each category; ``dense_*`` are for the sentence vector.
+
+    ``calibration`` is (slope, offset) from the raw score of the most telling part to the probability; ``threshold`` is
+    the probability from which one question is put. ``encode`` is None where no encoder could be loaded: the rest of
+    the model goes on without it.
+    """
+
+    names: Mapping[str, int]
+    weights: np.ndarray
+    dense: np.ndarray
+    bias: float
+    categories: tuple[str, ...]
+    category_weights: np.ndarray
+    category_dense: np.ndarray
+    category_bias: np.ndarray
+    calibration: tuple[float, float]
+    threshold: float
+    about: Mapping[str, Any] = field(default_factory=dict)
+    encode: Encode | None = None
+
+    def hear(self, text: str, found: Found, reader: ScopeReader, findings: Sequence[Finding]) -> Heard | None:
+        """How likely this message needs help. None for a message without a single content word."""
+        parts = split(text, found.tokens)
+        if not parts:
+            return None
+        rows = [self._row(features(found, reader, findings, part)) for part in parts]
+        scores = np.array([self.weights[index] @ value for index, value in rows]) + self.bias
+        vectors = self._vectors(text, parts, scores)
+        for place, vector in vectors.items():
+            scores[place] += float(self.dense @ vector)
+        best = max(vectors or range(len(parts)), key=lambda place: (scores[place], -place))
+        index, value = rows[best]
+        by_category = self.category_weights[:, index] @ value + self.category_bias
+        if best in vectors:
+            by_category = by_category + self.category_dense @ vectors[best]
+        category = self.categories[int(np.argmax(by_category))]
+        return Heard(self.probability(float(scores[best])), category, parts[best].span)
+
+    def probability(self, score: float) -> float:
+        slope, offset = self.calibration
+        return float(1.0 / (1.0 + np.exp(-(slope * score + offset))))
+
+    def _row(self, named: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
+        known = [(self.names[name], value) for name, value in named.items() if name in self.names]
+        return np.array([i for i, _ in known], dtype=np.int64), np.array([v for _, v in known], dtype=np.float32)
+
+    def _vectors(self, text: str, parts: Sequence[Part], scores: np.ndarray) -> dict[int, np.ndarray]:
+        """Sentence vectors of the parts that tell most by their words alone, as many as there is time for."""
+        if self.encode is None:
+            return {}
+        chosen: list[int] = []
+        budget = MOST_ENCODED_WORDS
+        for place in sorted(range(len(parts)), key=lambda place: (-scores[place], place)):
+            size = parts[place].last - parts[place].first
+            if chosen and size > budget:
+                continue
+            chosen.append(place)
+            budget -= size
+        texts = [text[slice(*parts[place].span)] for place in chosen]
+        return dict(zip(chosen, self.encode(texts), strict=True))
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            folder / "soft.npz",
+            weights=self.weights.astype(np.float32),
+            dense=self.dense.astype(np.float32),
+            category_weights=self.category_weights.astype(np.float16),
+            category_dense=self.category_dense.astype(np.float16),
+            category_bias=self.category_bias.astype(np.float32),
+        )
+        about = {
+            "names": sorted(self.names, key=self.names.__getitem__),
+            "categories": self.categories,
+            "bias": self.bias,
+            "calibration": self.calibration,
+            "threshold": self.threshold,
+            "about": dict(self.about),
+        }
+        (folder / "soft.json").write_text(json.dumps(about))
+
+
+def load_soft(folder: Path, encode: Encode | None) -> SoftLayer:
+    """The soft layer saved in ``folder``. Raises OSError or ValueError where it is missing or broken."""
+    about = json.loads((folder / "soft.json").read_text())
+    with np.load(folder / "soft.npz", allow_pickle=False) as arrays:
+        return SoftLayer(
+            names={name: place for place, name in enumerate(about["names"])},
+            weights=arrays["weights"],
+            dense=arrays["dense"],
+            bias=about["bias"],
+            categories=tuple(about["categories"]),
+            category_weights=arrays["category_weights"].astype(np.float32),
+            category_dense=arrays["category_dense"].astype(np.float32),
+            category_bias=arrays["category_bias"],
+            calibration=tuple(about["calibration"]),
+            threshold=about["threshold"],
+            about=about["about"],
+            encode=encode,
+        )
+
+
+def split(text: str, tokens: Tokens) -> list[Part]:
+    """The parts of a message, in order: sentences, short ones together, long ones in overlapping pieces."""
+    parts: list[Part] = []
+    first = 0
+    for place in range(1, len(tokens) + 1):
+        size = place - first
+        ends = place == len(tokens) or (tokens.breaks[place] >= LINE and size >= PART_WORDS)
+        if ends or size >= MOST_PART_WORDS:
+            parts.append(_part(text, tokens, first, place))
+            first = place if ends else place - OVERLAP
+    if len(parts) > 1 and parts[-1].last - parts[-1].first < PART_WORDS // 2:  # a short rest belongs to the one before
+        before = parts[-2].first
+        parts[-2:] = [_part(text, tokens, before, parts[-1].last)]
+    return parts
+
+
+def _part(text: str, tokens: Tokens, first: int, last: int) -> Part:
+    start = 0 if first == 0 else tokens.starts[first]
+    end = len(text) if last == len(tokens) else max(tokens.ends[first:last])
+    return Part(first, last, (start, end))
+
+
+def features(found: Found, reader: ScopeReader, findings: Sequence[Finding], part: Part) -> dict[str, float]:
+    """Named features of one part: families with their scope, what the rules found in it, and its words."""
+    named: dict[str, float] = {}
+    for family, spans in found.spans.items():
+        inside = [span for span in spans if part.first <= span[0] and span[1] <= part.last][:_MOST_SPANS]
+        if not inside:
+            continue
+        if family.startswith("cue_"):
+            named[family] = _FAMILY_WEIGHT
+            continue
+        for span in inside:
+            read = reader.scope(Hit(span, (span,)), _IDIOMS)
+            named[f"{family}@{read}"] = _FAMILY_WEIGHT
+            named[f"any@{read}"] = _FAMILY_WEIGHT
+    for finding in findings:
+        if part.span[0] <= finding.span[0] < part.span[1]:
+            named[f"{finding.category}:{finding.raised_by}:{finding.scope}"] = _FAMILY_WEIGHT
+            named[f"found:{finding.raised_by}:{finding.scope}"] = _FAMILY_WEIGHT
+    owners = found.tokens.owners[part.first : part.last]
+    for owner in {owner for owner in owners if owner}:
+        named[f"owner:{owner}"] = _FAMILY_WEIGHT
+    words = found.tokens.words[part.first : part.last]
+    grams = {"w:" + word for word in words} | {f"w:{one} {two}" for one, two in pairwise(words)}
+    each = _WORD_WEIGHT / len(grams) ** 0.5 if grams else 0.0
+    named.update(dict.fromkeys(sorted(grams), each))
+    return named
