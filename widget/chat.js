@@ -68,10 +68,11 @@ class Chat {
     window.addEventListener("online", () => this.wake(true));
     window.addEventListener("offline", () => this.link(false));
     document.addEventListener("visibilitychange", () => document.hidden || this.wake());
+    window.addEventListener("pne:leave", () => this.leave());
     this.composer.lock(true);
     this.activity.show();
     const session = await this.open();
-    if (!session) return;
+    if (!session || this.over) return;
     this.terms = session.consent;
     if (this.resumed) await this.history();
     if (this.store.load()?.consent === session.consent.version) this.composer.lock(false);
@@ -275,6 +276,14 @@ class Chat {
     this.pause.end();
     this.live?.wake(fresh);
     if (this.outbox.failures) this.outbox.flush();
+  }
+
+  /** The person has left (leave.js): nothing is sent, received or kept any more while the next page comes. */
+  leave() {
+    this.over = true;
+    this.store.leave();
+    this.outbox.stop();
+    this.live?.stop();
   }
 
   /** The server has closed the session for good. Nothing is thrown away until the person says so. */

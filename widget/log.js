@@ -53,7 +53,10 @@ export class Transcript {
     if (!article) return false;
     if (typeof event.seq === "number") {
       article.dataset.seq = String(event.seq);
-      if (event.body.kind === "safety") this.dropEarly(event.body.answer_id ?? "");
+      if (event.body.kind === "safety") {
+        this.dropEarly(event.body.answer_id ?? "");
+        this.closeQuestions(); // no answer came in time: silence was taken for a yes
+      }
     }
     this.place(article);
     this.reveal(article);
@@ -140,7 +143,13 @@ export class Transcript {
       ),
     );
     if (open) for (const value of wanted) closeChoices(open, value, t);
-    for (const group of groups) if (group.closest(".kind-question")) closeChoices(group, "", t);
+    this.closeQuestions();
+  }
+
+  closeQuestions() {
+    for (const group of /** @type {NodeListOf<HTMLElement>} */ (this.log.querySelectorAll(".kind-question .choices"))) {
+      closeChoices(group, "", this.context.t);
+    }
   }
 
   /**

@@ -165,6 +165,17 @@ export function reopenChoices(group) {
   }
 }
 
+/**
+ * In words about abuse: how to leave this page, and the button for it. Its click is heard by leave.js.
+ * @param {Context["t"]} t
+ * @returns {HTMLElement}
+ */
+function wayToLeave(t) {
+  const away = document.getElementById("leave")?.getAttribute("href") ?? "about:blank";
+  const link = h("a", { class: "helper leave", href: away, target: "_top", rel: "noreferrer nofollow" }, t("leave_button"));
+  return h("div", { class: "leave-way" }, h("p", {}, t("leave_how")), link);
+}
+
 /** Looks and labels by kind; a kind without a row is plain text. */
 const LOOKS = {
   safety: { label: "safety_label", icon: "shield" },
@@ -202,17 +213,21 @@ export function renderEvent(event, context) {
     box.append(h("span", { class: "card-head" }, icon(/** @type {any} */ (waiting)), title));
     if (body.state) box.classList.add(`state-${body.state.replace(/\W/g, "")}`);
   }
-  for (const text of bubbles) {
-    box.append(h("div", { class: "bubble" }, ...(patient ? [h("p", {}, text)] : richText(text))));
+  // What to do comes first, but for one line that says why it comes.
+  const first = known && body.kind === "safety" ? Number(Boolean(body.lead) && bubbles[0] === body.lead) : -1;
+  for (const [place, text] of bubbles.entries()) {
+    const name = place === first ? "bubble first" : "bubble";
+    box.append(h("div", { class: name }, ...(patient ? [h("p", {}, text)] : richText(text))));
   }
   if (patient) return article;
   const calls = (known && body.calls) || [];
   // The first two numbers stand right under what to do: with a phone's keyboard open, the end of a card is out of sight.
   const near = body.kind === "safety" ? callList(calls.slice(0, 2), t) : null;
-  if (near) box.querySelector(".bubble")?.after(near);
+  if (near) box.querySelector(".bubble.first")?.after(near);
   if (known && body.buttons?.length) box.append(choiceGroup(body.buttons, event, context));
   const others = callList(near ? calls.slice(2) : calls, t);
   if (others) box.append(others);
+  if (known && body.leave) box.append(wayToLeave(t));
   if (body.review === "pending") article.append(h("p", { class: "review" }, t("review_pending")));
   return article;
 }

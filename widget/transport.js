@@ -8,7 +8,7 @@ import { backoff } from "./live.js";
 /**
  * @typedef {{kind: string, bubbles?: string[], buttons?: Choice[], calls?: Call[], lead?: string, text?: string,
  *   payload?: string, state?: string, at?: string, name?: string, role?: string, version?: string, review?: string,
- *   tier?: string, category?: string, answer_id?: string, fallback_text?: string}} Body
+ *   tier?: string, category?: string, answer_id?: string, fallback_text?: string, leave?: boolean}} Body
  */
 /**
  * @typedef {{seq: number | null, type?: string, at?: string, author: string, body: Body, client_id?: string}} ChatEvent
@@ -54,6 +54,7 @@ export class Store {
     this.key = `pne:${clinic}`;
     /** @type {string | null} */
     this.memory = null;
+    this.left = false;
   }
 
   /** @returns {Saved | null} */
@@ -74,12 +75,19 @@ export class Store {
 
   /** @param {Saved} saved */
   save(saved) {
+    if (this.left) return;
     this.memory = JSON.stringify(saved);
     try {
       sessionStorage.setItem(this.key, this.memory);
     } catch {
       // storage refused: memory has it
     }
+  }
+
+  /** The person leaves the page: nothing is kept any more, whatever an answer on its way may want to keep. */
+  leave() {
+    this.left = true;
+    this.forget();
   }
 
   forget() {
@@ -252,6 +260,12 @@ export class Outbox {
     this.renewed = false;
     this.remove(message);
     this.handlers.onSent(message, seq);
+  }
+
+  /** Nothing more is sent. */
+  stop() {
+    clearTimeout(this.timer);
+    this.queue = [];
   }
 
   /** @param {Message} message */

@@ -11,6 +11,7 @@ from bot.content.files import DATA, ContentError, bubbles, name, read_yaml
 
 CERTAINTIES = ("strong", "moderate", "limited", "expert")
 _FIELDS = {"title", "about", "more", "flare", "why", "sources", "certainty", "next", "review"}
+_OPTIONAL = {"check_first"}
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Answer:
-    """One curated answer. `id` is ``subject/topic``, `version` the id of this exact wording."""
+    """One curated answer. `id` is ``subject/topic``, `version` the id of this exact wording.
+
+    `check_first`: it starts somebody moving, so the quick safety check is offered with it.
+    """
 
     id: str
     version: str
@@ -40,6 +44,7 @@ class Answer:
     certainty: str
     next: tuple[str, ...]
     review: str
+    check_first: bool = False
 
     @property
     def subject(self) -> str:
@@ -108,11 +113,13 @@ def _answer(answer_id: str, variants: list[dict[str, Any]], file: str) -> Answer
         raise ContentError(f"{where}: an answer has exactly one wording, this has {len(variants)}.")
     response = variants[0]
     about = response.get("metadata") or {}
-    if set(about) != _FIELDS:
-        unknown, missing = sorted(set(about) - _FIELDS), sorted(_FIELDS - set(about))
+    if set(about) - _OPTIONAL != _FIELDS:
+        unknown, missing = sorted(set(about) - _FIELDS - _OPTIONAL), sorted(_FIELDS - set(about))
         raise ContentError(f"{where}: metadata: unknown {unknown or 'none'}, missing {missing or 'none'}.")
     if about["certainty"] not in CERTAINTIES:
         raise ContentError(f"{where}: certainty {about['certainty']!r}; use one of {', '.join(CERTAINTIES)}.")
+    if not isinstance(about.get("check_first", False), bool):
+        raise ContentError(f"{where}: check_first must be true or false.")
     version = str(response.get("id", ""))
     if not version.startswith(answer_id + ".v"):
         raise ContentError(f"{where}: id {version!r} must be {answer_id}.v1, .v2 ...")
@@ -129,4 +136,5 @@ def _answer(answer_id: str, variants: list[dict[str, Any]], file: str) -> Answer
         certainty=about["certainty"],
         next=tuple(about["next"] or ()),
         review=str((about["review"] or {}).get("state", "")),
+        check_first=about.get("check_first", False),
     )

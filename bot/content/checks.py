@@ -15,6 +15,7 @@ from bot.content.answers import Answer, load_answers, load_controls, load_source
 from bot.content.clinics import load_clinics
 from bot.content.files import DATA, ContentError, name, read_yaml
 from bot.content.inbox import load_inbox_wording
+from bot.content.silence import load_silence
 from bot.content.wording import load_wording
 
 MOST_BUBBLES, MOST_WORDS, MOST_FLARE_WORDS, MOST_WHY_WORDS = 3, 60, 25, 75
@@ -54,9 +55,12 @@ def check_all(data: Path = DATA) -> list[Fault]:
     from bot import safety
 
     faults: list[Fault] = []
-    for load in (load_answers, load_controls, load_sources, load_wording, load_inbox_wording, load_clinics):
+    loaders = (load_answers, load_controls, load_sources, load_wording, load_inbox_wording, load_clinics, load_silence)
+    for load in loaders:
         faults += _loading(lambda load=load: load(data))  # type: ignore[misc]
     faults += _loading(lambda: safety.load_rules(data / "safety"))
+    if (data / "safety_check.yml").exists():
+        faults += _loading(lambda: safety.load_cues(safety.load_check(data / "safety_check.yml")))
     if faults:
         return faults
     answers = load_answers(data)

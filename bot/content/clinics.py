@@ -14,7 +14,8 @@ NEEDED = ("emergency", "urgent", "crisis")
 
 @dataclass(frozen=True)
 class Clinic:
-    """`calls` are lines to show as links, by use; `numbers` fill the placeholders of safety wording."""
+    """`calls` are lines to show as links, by use; `numbers` fill the placeholders of safety wording; `exit_url` is the
+    neutral page of somebody else, where a patient who leaves quickly ends up."""
 
     id: str
     name: str
@@ -23,6 +24,7 @@ class Clinic:
     calls: dict[str, list[dict[str, str]]]
     numbers: dict[str, str]
     about: dict[str, Any]
+    exit_url: str = "about:blank"
 
     def public(self) -> dict[str, Any]:
         """What the patient's page may know about the clinic."""
@@ -68,4 +70,7 @@ def _clinic(about: dict[str, Any], country: dict[str, Any], file: str) -> Clinic
         "abuse_line": first("abuse", "crisis"),
         "clinic": about["name"],
     }
-    return Clinic(about["id"], about["name"], about["country"], about["email"], calls, numbers, about)
+    exit_url = about.get("exit_url")
+    if not isinstance(exit_url, str) or not exit_url.startswith("https://"):
+        raise ContentError(f"{file}: exit_url must be the https:// address of a neutral page, such as the weather.")
+    return Clinic(about["id"], about["name"], about["country"], about["email"], calls, numbers, about, exit_url)

@@ -84,8 +84,7 @@ def way_out(wording: Wording) -> list[dict[str, str]]:
 def _reply(
     texts: Sequence[str], buttons: list[dict[str, str]], clinic: Clinic, answer_id: str, answer: Answer
 ) -> dict[str, Any]:
-    return {
-        "text": fill("\n\n".join(texts), clinic.numbers),
-        "buttons": buttons,
-        "metadata": {"answer_id": answer_id, "version": answer.version, "review": answer.review},
-    }
+    about_it: dict[str, Any] = {"answer_id": answer_id, "version": answer.version, "review": answer.review}
+    if answer.check_first and not answer_id.endswith("#why"):
+        about_it["check_first"] = True
+    return {"text": fill("\n\n".join(texts), clinic.numbers), "buttons": buttons, "metadata": about_it}

@@ -1,8 +1,8 @@
 """The outbox worker: leases what is due, sends it outside any transaction, records what came of it.
 
-Each channel has a loop of its own, so that one that hangs holds up no other, and each row is handled on its
-own, so that a bad one stops none. Sending is at least once: a crash between sending and recording sends
-again, with the same message id.
+Each channel, and each chore beside them, has a loop of its own, so that one that hangs holds up no other, and
+each row is handled on its own, so that a bad one stops none. Sending is at least once: a crash between sending
+and recording sends again, with the same message id.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.store import outbox
 from bot.store.outbox import Due
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # Sends one notice over one channel. Undeliverable: trying again is useless. Any other error: tried again.
 Delivery = Callable[[Due], Awaitable[None]]
+# One pass over something else that falls due; says how much it did.
+Pass = Callable[[], Awaitable[int]]
 
 FIRST_WAIT = timedelta(seconds=2)
 LONGEST_WAIT = timedelta(minutes=15)
@@ -33,6 +36,7 @@ LEASE = timedelta(seconds=60)
 # At the longest wait this is about a day: after that a person has to look.
 MOST_ATTEMPTS = 200
 BATCH = 10
+CHORES_EVERY = 5.0
 BEAT_EVERY = timedelta(seconds=10)
 _LONGEST_CAUSE = 300
 
@@ -60,7 +64,7 @@ def back_off(attempt: int, chance: float) -> timedelta:
 
 
 def heartbeat_name(channel: str) -> str:
-    """The name under which a channel's loop shows that it is alive."""
+    """The name under which the loop of a channel or a chore shows that it is alive."""
     return f"outbox.{channel}"
 
 
@@ -80,7 +84,9 @@ async def run(
     deliveries: Mapping[str, Delivery],
     stop: asyncio.Event,
     *,
+    chores: Mapping[str, Pass] | None = None,
     every: float = 1.0,
+    chores_every: float = CHORES_EVERY,
     chance: Callable[[], float] = random.random,
 ) -> None:
     """Works until `stop` is set; then finishes what is being sent and returns. Never raises for one row or a
@@ -90,9 +96,12 @@ async def run(
         await asyncio.to_thread(_bury, db, tuple(deliveries))
     except DatabaseUnavailable as error:
         logger.warning("outbox: the database is away: %s", error)
-    await asyncio.gather(
-        *(_loop(db, channel, deliver, owner, stop, every, chance) for channel, deliver in deliveries.items())
-    )
+    loops = [
+        _loop(db, channel, partial(send_due, db, channel, deliver, owner, chance), stop, every)
+        for channel, deliver in deliveries.items()
+    ]
+    loops += [_loop(db, name, work, stop, chores_every) for name, work in (chores or {}).items()]
+    await asyncio.gather(*loops)
 
 
 async def send_due(
@@ -108,29 +117,21 @@ async def send_due(
     return len(due)
 
 
-async def _loop(
-    db: Database,
-    channel: str,
-    deliver: Delivery,
-    owner: str,
-    stop: asyncio.Event,
-    every: float,
-    chance: Callable[[], float],
-) -> None:
+async def _loop(db: Database, name: str, work: Pass, stop: asyncio.Event, every: float) -> None:
     last_beat: datetime | None = None
     while not stop.is_set():
         handled = 0
         try:
             at = db.clock()
             if last_beat is None or at - last_beat >= BEAT_EVERY:
-                await asyncio.to_thread(_beat, db, channel)
+                await asyncio.to_thread(_beat, db, name)
                 last_beat = at
-            handled = await send_due(db, channel, deliver, owner, chance)
+            handled = await work()
         except DatabaseUnavailable as error:
-            logger.warning("outbox %s: the database is away: %s", channel, error)
+            logger.warning("outbox %s: the database is away: %s", name, error)
         except Exception as error:
             # This loop is the last to give up: whatever went wrong, the next pass may be right.
-            logger.error("outbox %s: pass failed: %s", channel, type(error).__name__)
+            logger.error("outbox %s: pass failed: %s", name, type(error).__name__)
         if handled < BATCH:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(stop.wait(), every)

@@ -36,7 +36,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Hit:
-    """One place where a chunk's steps all stand together. ``between``: words inside its parts that are none of theirs."""
+    """One place where a chunk's steps all stand together. ``between``: words inside its parts that belong to none."""
 
     span: Span
     parts: tuple[Span, ...]

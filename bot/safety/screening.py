@@ -47,12 +47,16 @@ class Finding:
 
 @dataclass(frozen=True)
 class Screening:
-    """The result for one message: T0-T3 is an alarm, or with ``ask`` only a question that is to be put."""
+    """The result for one message: T0-T3 is an alarm, or with ``ask`` only a question that is to be put.
+
+    ``question``: beside an alarm, a question about something that would be graver.
+    """
 
     tier: str | None
     ask: bool
     findings: tuple[Finding, ...]
     worst: Finding | None
+    question: Finding | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The same as plain data for JSON."""
@@ -190,7 +194,8 @@ def _apply(frame: Frame, category: Category, reading: Reading, known: _Known) ->
     if not frame.pooled and not frame.needs <= reading.found.spans.keys():
         return None
     for chunk in frame.chunks:
-        if chunk.absent and any(place.scope != scopes.NEGATED for place in _places(chunk, category, reading, known.rules)):
+        found = _places(chunk, category, reading, known.rules) if chunk.absent else ()
+        if any(place.scope != scopes.NEGATED for place in found):
             return None
     present = [chunk for chunk in frame.chunks if not chunk.absent]
     if frame.pooled:
@@ -351,11 +356,13 @@ def _conclude(judged: list[_Judged]) -> Screening:
     worst = ordered[0] if ordered else None
     if worst is None or worst.effect == NONE:
         return Screening(tier=None, ask=False, findings=findings, worst=None)
+    graver = [one.finding for one in ordered if one.effect == ASK and one.finding.tier < worst.finding.tier]
     return Screening(
         tier=worst.finding.tier,
         ask=worst.effect == ASK and worst.finding.tier in ALARM_TIERS,
         findings=findings,
         worst=worst.finding,
+        question=graver[0] if graver and worst.effect == FIRE else None,
     )
 
 

@@ -7,7 +7,7 @@ import secrets
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from sqlalchemy import select, update
@@ -17,6 +17,8 @@ from bot.store.models import Conversation, Offer, PatientSession
 from bot.store.session import insert_once, now
 
 BOT, WAITING, HUMAN, CLOSED = "bot", "waiting", "human", "closed"
+# When the open question was asked, inside `Conversation.pending`.
+ASKED_AT = "asked_at"
 
 # Who may answer next. A closed conversation opens again when the patient writes (bot) or is in danger
 # (waiting).
@@ -191,9 +193,15 @@ def record_consent(session: Session, conversation_id: str, version: str) -> Conv
 
 
 def set_pending(session: Session, conversation_id: str, pending: dict[str, Any] | None) -> None:
-    """Keeps the clarifying question that now waits for its answer (None: no question is open)."""
-    locked_conversation(session, conversation_id).pending = pending
+    """Keeps the clarifying question that now waits for its answer (None: no question is open), and since when."""
+    asked = None if pending is None else {**pending, ASKED_AT: sortable(now(session))}
+    locked_conversation(session, conversation_id).pending = asked
     session.flush()
+
+
+def sortable(at: datetime) -> str:
+    """A time as text that sorts as the times do, for inside documents."""
+    return at.astimezone(timezone.utc).isoformat(timespec="microseconds")
 
 
 def take_pending(session: Session, conversation_id: str) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from bot import safety
 from bot.content import load_clinics, load_wording
 from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery
+from bot.screening import screen
 from bot.settings import Settings
 from bot.store.session import connect
 from bot.web import inbox, pages, patient, rights
@@ -26,6 +27,7 @@ from bot.web.assistant import open_assistant
 from bot.web.limits import Limits
 from bot.web.problems import Problem, problem_response
 from bot.web.services import Services
+from bot.web.silence import SILENCE, silence_watch
 
 log = structlog.get_logger(__name__)
 FINISH_SECONDS = 5.0
@@ -48,10 +50,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         made = services or make_services(settings)
         app.state.services = made
-        safety.load_rules()
-        safety.screen("warm up")
+        safety.load_cues()
+        screen("warm up")
         warm_up = asyncio.create_task(_warm_up(made))
-        notices = asyncio.create_task(worker.run(made.db, {"email": email_channel(made)}, made.stopping))
+        deliveries, chores = {"email": email_channel(made)}, {SILENCE: silence_watch(made)}
+        notices = asyncio.create_task(worker.run(made.db, deliveries, made.stopping, chores=chores))
         try:
             yield
         finally:

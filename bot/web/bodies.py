@@ -16,6 +16,7 @@ CONSENT = "consent:accept"
 PERSON = "person:ask"
 SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE = "safety:yes", "safety:no", "safety:not_sure"
 SAFETY_RELEASE = "safety:released"
+CHECK_START = "check:start"
 CRISIS, EMERGENCY = "T0", "T1"
 # Categories with help lines of their own, by their use in data/numbers.yml.
 OWN_LINES = {"RF37": ("child", "abuse"), "RF38": ("abuse",)}
@@ -42,7 +43,7 @@ def reply(from_rasa: dict[str, Any]) -> dict[str, Any]:
 
 def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:
     """The safety words of a finding, with the numbers to call as links."""
-    words = safety.words_for(finding.category, finding.tier, clinic.numbers, helper=finding.scope == "other_now")
+    words = safety.words_of(finding, clinic.numbers)
     return body(
         "safety",
         words.bubbles,
@@ -50,7 +51,19 @@ def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:
         category=finding.category,
         answer_id=words.id,
         calls=calls(clinic, finding.tier, finding.category),
+        **_way_to_leave(finding),
     )
+
+
+def with_lead(shown: dict[str, Any], lead: str) -> dict[str, Any]:
+    """Safety words with a line before them that says why they come."""
+    texts = [lead, *shown["bubbles"]]
+    return {**shown, "bubbles": texts, "lead": lead, "fallback_text": f"{lead}\n\n{shown['fallback_text']}"}
+
+
+def _way_to_leave(finding: Finding) -> dict[str, bool]:
+    """Words about abuse carry the button that leaves the page: somebody may be looking on."""
+    return {"leave": True} if finding.category in OWN_LINES else {}
 
 
 def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[str, Any]:
@@ -70,6 +83,7 @@ def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[
             button(labels["no"], SAFETY_NO),
             button(labels["not_sure"], SAFETY_NOT_SURE),
         ],
+        **_way_to_leave(finding),
     )
 
 

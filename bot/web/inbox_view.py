@@ -138,6 +138,7 @@ def item_view(session: Session, desk: Desk, handoff_id: str, everything: bool = 
         "scope": desk.words.word("scope", (item.about or {}).get("scope")),
         "note": (item.about or {}).get("note") or "",
         "heard": (item.about or {}).get("heard") or "",
+        "unanswered": bool((item.about or {}).get("unanswered")),
         "seen": _moment(desk, item.seen_at),
         "claimed": _moment(desk, item.claimed_at),
         "holder": names.get(item.claimed_by or "", ""),

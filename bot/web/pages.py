@@ -15,6 +15,7 @@ from bot.handoff.worker import alive
 from bot.settings import ROOT
 from bot.web.problems import PROBLEMS, Problem
 from bot.web.services import Services, in_thread
+from bot.web.silence import SILENCE
 
 HERE = Path(__file__).resolve().parent
 CHANNELS = ("email",)
@@ -70,6 +71,8 @@ def _page(request: Request, template: str, clinic_id: str) -> Response:
             "strings": services.wording.interface,
             "version": request.app.version,
         },
+        # Kept, so that going back shows the numbers with the server down; asked about each time, so that they are new.
+        headers={"Cache-Control": "private, no-cache"},
     )
 
 
@@ -85,6 +88,7 @@ async def readyz(request: Request) -> Response:
         "database": await in_thread(services.db.reachable),
         "assistant": await services.assistant.ready(),
         "outbox_worker": await in_thread(alive, services.db, CHANNELS),
+        "silence_watch": await in_thread(alive, services.db, (SILENCE,)),
     }
     ready = all(parts.values())
     return JSONResponse(

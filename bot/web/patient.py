@@ -107,7 +107,7 @@ async def send_message(request: Request) -> Response:
     reply_to = asked.get("reply_to")
     if reply_to is not None and (isinstance(reply_to, bool) or not isinstance(reply_to, int)):
         raise Problem("bad_field", "reply_to must be the number of an event.")
-    clinic, conversation_id = await whose(request, services, text)
+    clinic, conversation_id = await whose(request, services, text, payload)
     incoming = turns.Incoming(conversation_id, clinic, client_id, text, payload, reply_to)
     if kind == "text" and not text.strip():
         raise Problem("empty")
@@ -123,7 +123,7 @@ async def send_message(request: Request) -> Response:
 
 def _alarm_words(services: Services, incoming: turns.Incoming) -> list[dict[str, Any]]:
     """Safety words for a message that is refused: a refusal must not swallow a red flag."""
-    screening = turns.screen(incoming, ())
+    screening = turns.screen(incoming)
     if screening.worst is None or screening.tier in (None, "T4"):
         return []
     return turns.unsaved_words(services, incoming.clinic, screening)
@@ -201,8 +201,8 @@ async def _after(services: Services, conversation_id: str, after: int) -> list[d
     return await in_thread(read)
 
 
-async def whose(request: Request, services: Services, text: str = "") -> tuple[Any, str]:
-    """The clinic and conversation of the request's session. Raises Problem, with safety words if `text` needs them."""
+async def whose(request: Request, services: Services, text: str = "", payload: str = "") -> tuple[Any, str]:
+    """The clinic and conversation of the request's session. Raises Problem, with safety words if they are due."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise Problem("no_session")
@@ -213,16 +213,21 @@ async def whose(request: Request, services: Services, text: str = "") -> tuple[A
             found = conversations.conversation_for_token(session, token)
             return (found.clinic, found.id) if found is not None else None
 
+    unread = turns.Incoming("", services.clinic(""), "", text, payload)
+    looking = asyncio.create_task(in_thread(find))
+    looking.add_done_callback(lambda done: done.cancelled() or done.exception())  # also where nobody waits for it
+    await asyncio.wait({looking}, timeout=turns.PATIENCE if text or payload else None)
+    if not looking.done() and _alarm_words(services, unread):
+        # A database that hangs, not one that is down: it may be long, and safety words do not wait for it.
+        raise Problem("not_stored", events=_alarm_words(services, unread))
     try:
-        found = await in_thread(find)
+        found = await looking
     except DatabaseUnavailable:
-        clinic = services.clinic("")
-        shown = turns.unsaved_words(services, clinic, turns.screen(turns.Incoming("", clinic, "", text), ()))
+        shown = turns.unsaved_words(services, unread.clinic, turns.screen(unread))
         raise Problem("not_stored", events=shown) from None
     if found is None:
         # An expired session must not swallow a red flag: the words come with the refusal.
-        refused = turns.Incoming("", services.clinic(""), "", text)
-        raise Problem("no_session", events=_alarm_words(services, refused))
+        raise Problem("no_session", events=_alarm_words(services, unread))
     if found[1] != asked:
         raise Problem("not_yours")
     return services.clinic(found[0]), found[1]

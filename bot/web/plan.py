@@ -8,18 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.safety import Finding, Screening, is_plain_no, is_plain_yes
+from bot.safety import Finding, Screening, is_plain_no, is_plain_yes, is_refusal
+from bot.safety.check import Step
+from bot.web import check
 from bot.web.bodies import (
     CONSENT,
     CRISIS,
     EMERGENCY,
     PERSON,
     SAFETY_NO,
+    SAFETY_NOT_SURE,
     SAFETY_RELEASE,
+    SAFETY_YES,
 )
 
 ALARM, ASK, CLEARED, HOLD, RELEASE, PERSON_ASKED = "alarm", "ask", "cleared", "hold", "release", "person"
 CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed", "human_holds", "converse"
+LATE, CHECK, NONE_LISTED, REFUSED = "late", "check", "none_listed", "refused"
 NO_ALARM = (None, "T4")
 TALK_TO_PERSON = "/talk_to_person"
 
@@ -44,12 +49,19 @@ class Said:
 
 @dataclass(frozen=True)
 class Plan:
-    """What happens. `text` is what Rasa hears (the earlier message, where a question about it has been answered)."""
+    """What happens. `text` is what Rasa hears (the earlier message, where a question about it has been answered).
+
+    `step`: where the safety check goes on. `also`: a second yes, where a button gave one while a question was open.
+    `question`: what is asked after an alarm because it would be graver.
+    """
 
     kind: str
     finding: Finding | None = None
     text: str = ""
     denied: tuple[str, ...] = ()
+    step: Step | None = None
+    also: Finding | None = None
+    question: Finding | None = None
 
 
 def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
@@ -57,11 +69,19 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
     finding = screening.worst
     alarm = finding if finding and screening.tier not in NO_ALARM and not screening.ask else None
     asked = pending_finding(situation.pending)
+    step = check.step_after(said.payload)
     confirmed = asked is not None and not _denied(said)  # "not sure", something else, the words again: all are a yes
-    if confirmed and asked is not None and (alarm is None or asked.tier < alarm.tier):
-        alarm = asked
+    also = None
+    if confirmed and asked is not None:
+        also = alarm if step is not None and alarm is not None and alarm.category != asked.category else None
+        if alarm is None or asked.tier < alarm.tier:
+            alarm = asked
+        elif also is not None:
+            also = asked
     if alarm is not None:
-        return Plan(ALARM, alarm, said.text)
+        closed = closes_lessons(alarm.tier) or bool(situation.hold) or situation.state == "human"
+        graver = screening.question if screening.question and screening.question.tier < alarm.tier else None
+        return Plan(ALARM, alarm, said.text, step=None if closed else step, also=also, question=graver)
     if not situation.consented:
         return Plan(CONSENTED if said.payload == CONSENT else CONSENT_NEEDED)
     if said.payload in (PERSON, TALK_TO_PERSON):
@@ -74,9 +94,25 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
     if screening.ask and finding is not None:
         return Plan(ASK, finding, said.text)
     if situation.hold:
-        released = said.payload == SAFETY_RELEASE or (not said.payload and is_plain_yes(said.text))
+        # After a question that got no answer, a typed "yes" is that answer come late.
+        asked_late = bool(situation.hold.get("unanswered"))
+        typed_yes = not said.payload and is_plain_yes(said.text) and not asked_late
+        released = said.payload == SAFETY_RELEASE or typed_yes
+        if not released and not said.payload and is_refusal(said.text):
+            return Plan(REFUSED)
         return Plan(RELEASE if released else HOLD)
+    if said.payload in (SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE):  # the question is closed: the timer was first
+        return Plan(LATE)
+    if step is not None:
+        return Plan(CHECK, step=step)
+    if said.payload == check.LIST_NONE:
+        return Plan(NONE_LISTED)
     return Plan(CONVERSE, text=said.text)
+
+
+def hold(finding: Finding) -> dict[str, Any]:
+    """What is kept while lessons are closed."""
+    return {"tier": finding.tier, "category": finding.category, "rule": finding.rule, "scope": finding.scope}
 
 
 def closes_lessons(tier: str) -> bool:

@@ -13,8 +13,8 @@ told; with a slow one they are shown before it has answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -22,25 +22,24 @@ from sqlalchemy.orm import Session
 
 from bot import safety
 from bot.content import Clinic
-from bot.handoff.escalate import Raised, raise_handoff
 from bot.safety import Finding, Screening
+from bot.screening import screen as screen_words
 from bot.store import conversations, events, gaps
-from bot.store.handoffs import OPEN, handoff_for_message, handoffs_in
-from bot.store.models import Conversation, Handoff
+from bot.store.models import Conversation
 from bot.store.session import DatabaseUnavailable
-from bot.web import bodies
+from bot.web import bodies, check
 from bot.web import plan as planning
+from bot.web.alarms import alarm, append, hand_over, person_by_words
 from bot.web.assistant import AssistantUnavailable
+from bot.web.heard import LIST_TURNS, NOTHING_HEARD, Heard, heard, last_said, latest, refusals, turns_since
 from bot.web.plan import Plan, Said, Situation
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
 from bot.web.stream import conversation_topic
 
 log = structlog.get_logger(__name__)
-HISTORY = 5
 # Seconds that safety words wait for the database before they are shown without it.
 PATIENCE = 0.6
-PERSON_CATEGORY, PERSON_TIER = "contact", "T4"
 # Ids of replies that the web app gives itself: Rasa's twin of them is not shown a second time.
 SAID_HERE = ("safety/", "handoff/")
 
@@ -67,18 +66,20 @@ class _Recorded:
 
 async def receive(services: Services, incoming: Incoming) -> int:
     """Take one message in; returns its number in the event log. Raises Problem."""
-    history: list[str] = []
-    early = asyncio.create_task(_words_if_slow(services, incoming, history))
+    known: list[Heard] = []
+    early = asyncio.create_task(_words_if_slow(services, incoming, known))
     try:
-        history += await _heard_lately(services, incoming)
+        lately = await _heard_lately(services, incoming)
+        known.append(lately)
+        said = Said(incoming.text, incoming.payload or check.pressed_by(incoming.text, lately.offered))
         try:
-            screening = screen(incoming, history)
+            screening = await in_thread(screen, incoming, lately)
         except Exception as error:  # nobody knows what it was: nothing is stored, and the numbers are shown
             log.error("not_screened", cause=type(error).__name__)
             notice = bodies.notice("not_stored", incoming.clinic, services.wording)
             raise Problem("not_stored", events=[unsaved(services, notice)]) from None
         try:
-            recorded = await in_thread(_record, services, incoming, screening)
+            recorded = await in_thread(_record, services, incoming, said, screening)
         except Problem:
             raise
         except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
@@ -91,33 +92,41 @@ async def receive(services: Services, incoming: Incoming) -> int:
         return recorded.seq
     services.news(incoming.conversation_id, incoming.clinic.id)
     if _rasa_hears(plan):
-        services.in_order(incoming.conversation_id, _converse(services, incoming, plan))
+        services.in_order(incoming.conversation_id, _converse(services, incoming, plan, lately.denied))
     return recorded.seq
 
 
-async def _words_if_slow(services: Services, incoming: Incoming, history: Sequence[str]) -> None:
+async def _words_if_slow(services: Services, incoming: Incoming, known: Sequence[Heard]) -> None:
     """Show safety words that are due without waiting for a slow database. Cancelled once the message is stored."""
     await asyncio.sleep(PATIENCE)
-    screening = screen(incoming, history)
+    screening = await in_thread(screen, incoming, *known)
     if screening.worst is not None and screening.tier not in planning.NO_ALARM:
         words = bodies.safety_words(screening.worst, incoming.clinic)
         services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, words)})
 
 
-async def _heard_lately(services: Services, incoming: Incoming) -> Sequence[str]:
-    """What the patient typed before this message; nothing where it cannot be read or a button was pressed."""
-    if incoming.payload:
-        return ()
+async def _heard_lately(services: Services, incoming: Incoming) -> Heard:
+    """What was said before this message; nothing where it cannot be read."""
+
+    def read() -> Heard:
+        with services.db.read() as session:
+            return heard(session, incoming.conversation_id)
+
     try:
-        return await in_thread(_history, services, incoming.conversation_id)
+        return await in_thread(read)
     except Exception as error:  # this message is screened on its own then
         log.error("history_not_read", cause=type(error.__cause__ or error).__name__)
-        return ()
+        return Heard()
 
 
-def screen(incoming: Incoming, history: Sequence[str]) -> Screening:
-    """The screening of a message. A button's title is ours, not the patient's words: it raises nothing."""
-    return safety.screen("" if incoming.payload else incoming.text, history)
+def screen(incoming: Incoming, lately: Heard = NOTHING_HEARD) -> Screening:
+    """The screening of a message. A button's title is ours, not the patient's words: only a yes to a question of the
+    safety check raises something, pressed or typed.
+    """
+    if incoming.payload:
+        return check.screening(incoming.payload)
+    words = screen_words(incoming.text, lately.texts, lately.denied)
+    return words if words.worst else check.screening(check.pressed_by(incoming.text, lately.offered))
 
 
 def unsaved_words(services: Services, clinic: Clinic, screening: Screening) -> list[dict[str, Any]]:
@@ -138,15 +147,7 @@ def unsaved(services: Services, body: dict[str, Any]) -> dict[str, Any]:
     return {"seq": None, "type": events.MESSAGE, "at": at, "author": author, "body": body}
 
 
-def _history(services: Services, conversation_id: str) -> tuple[str, ...]:
-    """What the patient typed lately, oldest first."""
-    with services.db.read() as session:
-        latest = events.latest_events(session, conversation_id, 2 * HISTORY, author=events.PATIENT)
-        typed = [event.body["text"] for event in latest if not event.body.get("payload")]
-    return tuple(typed[-HISTORY:])
-
-
-def _record(services: Services, incoming: Incoming, screening: Screening) -> _Recorded:
+def _record(services: Services, incoming: Incoming, said: Said, screening: Screening) -> _Recorded:
     """The message and the words that answer it at once, in one transaction."""
     with services.db.begin() as session:
         conversation = conversations.locked_conversation(session, incoming.conversation_id)
@@ -157,7 +158,7 @@ def _record(services: Services, incoming: Incoming, screening: Screening) -> _Re
         situation = Situation(
             conversation.state, conversation.consented_at is not None, conversation.pending, conversation.hold
         )
-        decided = planning.plan(situation, Said(incoming.text, incoming.payload), screening)
+        decided = planning.plan(situation, said, screening)
         if decided.kind == planning.CONSENT_NEEDED:
             raise Problem("consent_needed")
         body: dict[str, Any] = {"kind": "text", "text": incoming.text, "fallback_text": incoming.text}
@@ -198,92 +199,64 @@ def _answer_at_once(
     clinic, wording, finding = incoming.clinic, services.wording, decided.finding
 
     def say(body: dict[str, Any]) -> None:
-        _append(session, conversation.id, body)
+        append(session, conversation.id, body)
+
+    def ask(about: Finding) -> None:
+        say(bodies.safety_question(about, clinic, wording))
+        kept = {**planning.pending(about, incoming.text), "key": incoming.key}
+        conversations.set_pending(session, conversation.id, kept)
 
     if decided.kind == planning.ALARM and finding is not None:
-        say(bodies.safety_words(finding, clinic))
-        conversations.set_pending(session, conversation.id, None)
-        if planning.closes_lessons(finding.tier):
-            conversations.set_hold(session, conversation.id, {"tier": finding.tier, "category": finding.category})
-        _hand_over(services, session, incoming, finding)
+        alarm(services, session, incoming, finding)
+        if decided.also is not None:
+            alarm(services, session, replace(incoming, key=f"{incoming.key}.also"), decided.also)
+            if planning.closes_lessons(finding.tier):  # the graver of the two is what comes first from now on
+                conversations.set_hold(session, conversation.id, planning.hold(finding))
+        if decided.question is not None:  # something graver than the alarm may be in the same message
+            ask(decided.question)
+        elif decided.step is not None and check.goes_on(decided.step):
+            say(check.shown(decided.step, clinic, wording))
+    elif decided.kind == planning.CHECK and decided.step is not None:
+        say(check.shown(decided.step, clinic, wording))
+    elif decided.kind == planning.NONE_LISTED:
+        asked = last_said(latest(session, conversation.id), check.LIST_ID)
+        for body in check.none_listed(asked, clinic, wording):
+            say(body)
+    elif decided.kind == planning.REFUSED:
+        times = refusals(latest(session, conversation.id))
+        say(check.refused(conversation.hold or {}, incoming.text, times, clinic, wording))
     elif decided.kind == planning.PERSON_ASKED:
-        _hand_over(services, session, incoming, None)
+        hand_over(services, session, incoming, None)
     elif decided.kind == planning.ASK and finding is not None:
-        say(bodies.safety_question(finding, clinic, wording))
-        conversations.set_pending(session, conversation.id, planning.pending(finding, incoming.text))
+        ask(finding)
     elif decided.kind == planning.CLEARED:
         conversations.set_pending(session, conversation.id, None)
         say(bodies.notice("safety_cleared", clinic, wording))
+    elif decided.kind == planning.LATE:
+        say(bodies.notice("safety_late", clinic, wording))
     elif decided.kind == planning.HOLD:
         tier = (conversation.hold or {}).get("tier", bodies.EMERGENCY)
+        if (conversation.hold or {}).get("unanswered"):  # what is said now asks for safety: the next yes is about that
+            conversations.set_hold(session, conversation.id, {**conversation.hold, "unanswered": False})
         say(bodies.hold(tier, clinic, wording))
     elif decided.kind == planning.RELEASE:
         conversations.set_hold(session, conversation.id, None)
         say(bodies.notice("safety_released", clinic, wording, ways_out=True))
     elif decided.kind == planning.CONSENTED:
         conversations.record_consent(session, conversation.id, bodies.CONSENT_VERSION)
-        say(bodies.notice("consent_recorded", clinic, wording, ways_out=True))
-
-
-def _hand_over(services: Services, session: Session, incoming: Incoming, finding: Finding | None) -> None:
-    """Pass the message on, and say what became of it."""
-    category = finding.category if finding else PERSON_CATEGORY
-    tier = finding.tier if finding else PERSON_TIER
-    open_already = _open_handoff(session, incoming.conversation_id, category, tier)
-    if open_already is not None:
-        _tell_again(services, session, incoming, open_already)
-        return
-    words = safety.words_for(finding, tier, incoming.clinic.numbers) if finding else None
-    raised = raise_handoff(
-        session,
-        conversation_id=incoming.conversation_id,
-        message_key=incoming.key,
-        clinic=incoming.clinic.id,
-        tier=tier,
-        category=category,
-        rule=finding.rule if finding else None,
-        words=incoming.text,
-        message_shown=words.id if words else "",
-        numbers_shown=_shown_numbers(words, incoming.clinic) if words else [],
-        about={"scope": finding.scope, "heard": finding.words} if finding else {},
-    )
-    _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
-
-
-def _shown_numbers(words: safety.SafetyWords, clinic: Clinic) -> list[str]:
-    return [clinic.numbers[name] for name in words.numbers_used if name != "clinic"]
-
-
-def _open_handoff(session: Session, conversation_id: str, category: str, tier: str) -> Handoff | None:
-    """An open handoff that this one would only repeat: same category, at least as urgent."""
-    for item in handoffs_in(session, conversation_id):
-        if item.status in OPEN and item.category == category and item.tier <= tier:
-            return item
-    return None
-
-
-def _tell(services: Services, session: Session, incoming: Incoming, raised: Raised, key: str) -> None:
-    at = services.shown(incoming.clinic, raised.at)
-    body = bodies.handoff(raised.state, key, incoming.clinic, services.wording, at)
-    _append(session, incoming.conversation_id, {**body, "handoff": raised.handoff_id}, type=events.STATE)
-
-
-def _tell_again(services: Services, session: Session, incoming: Incoming, item: Handoff) -> None:
-    if item.claimed_by is not None:
-        return  # a person is reading along
-    at = services.shown(incoming.clinic, item.created_at)
-    body = bodies.handoff("waiting", "handoff_again", incoming.clinic, services.wording, at)
-    _append(session, incoming.conversation_id, {**body, "handoff": item.id}, type=events.STATE)
+        say(check.first_words(clinic, wording))
 
 
 def _rasa_hears(plan: Plan) -> bool:
     """An alarm goes to Rasa too, so that the dialogue leaves whatever it was in; its words are said already."""
     if plan.kind == planning.CLEARED:
         return bool(plan.text)
-    return plan.kind in (planning.ALARM, planning.PERSON_ASKED, planning.CONVERSE)
+    if plan.kind == planning.ALARM:
+        return plan.finding is not None and plan.finding.raised_by != check.RAISED_BY
+    return plan.kind in (planning.PERSON_ASKED, planning.CONVERSE)
 
 
-async def _converse(services: Services, incoming: Incoming, plan: Plan) -> None:
+async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: Collection[str] = ()) -> None:
     topic = conversation_topic(incoming.conversation_id)
     if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
         services.hub.wake(topic, {"status": {"open": True}})
@@ -298,7 +271,7 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan) -> None:
             text=text,
             clinic=incoming.clinic.id,
             payload=payload,
-            denied=plan.denied,
+            denied=tuple(sorted({*plan.denied, *denied})),
             reading=None if payload else await in_thread(services.read_message, text),
         )
         await in_thread(_say, services, incoming, plan, replies)
@@ -319,7 +292,7 @@ async def _apologise(services: Services, incoming: Incoming) -> None:
 
     def write() -> None:
         with services.db.begin() as session:
-            _append(session, incoming.conversation_id, body)
+            append(session, incoming.conversation_id, body)
 
     try:
         await in_thread(write)
@@ -336,44 +309,41 @@ def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[d
         if conversation.state == conversations.HUMAN:
             return
         if handed_over and plan.kind == planning.CONVERSE:
-            _person_by_words(services, session, incoming)
+            person_by_words(services, session, incoming)
         if plan.kind == planning.ALARM or conversation.hold:
             return
+        about = replies[-1].get("metadata") or {}
+        made = _with_check(services, session, incoming, plan, about, made)
         for place, body in enumerate(made):
             if not str(body["answer_id"]).startswith(SAID_HERE):
                 # With an id of its own, so that a turn that runs twice after a crash says nothing twice.
-                _append(session, conversation.id, body, client_id=f"{incoming.key}.{place}")
-        about = replies[-1].get("metadata") or {}
+                append(session, conversation.id, body, client_id=f"{incoming.key}.{place}")
         if about.get("understood") not in (None, "answer"):
             gaps.record_gap(session, incoming.clinic.id, about["understood"], [about.get("nearest")])
 
 
-def _person_by_words(services: Services, session: Session, incoming: Incoming) -> None:
-    """Somebody asked for a person in words: Rasa's action has passed it on, or it is passed on here."""
-    found = handoff_for_message(session, incoming.conversation_id, incoming.key)
-    if found is not None:
-        raised = Raised(found.id, False, "waiting", found.created_at)
-    else:
-        raised = raise_handoff(
-            session,
-            conversation_id=incoming.conversation_id,
-            message_key=incoming.key,
-            clinic=incoming.clinic.id,
-            tier=PERSON_TIER,
-            category=PERSON_CATEGORY,
-            rule=None,
-            words=incoming.text,
-            message_shown="",
-        )
-    _tell(services, session, incoming, raised, "handoff_waiting_person")
-
-
-def _append(
+def _with_check(
+    services: Services,
     session: Session,
-    conversation_id: str,
-    body: dict[str, Any],
-    type: str = events.MESSAGE,
-    client_id: str | None = None,
-) -> None:
-    author = events.BOT if body["kind"] in ("text", "safety", "question") else events.SYSTEM
-    events.append_event(session, conversation_id, type=type, author=author, body=body, client_id=client_id)
+    incoming: Incoming,
+    plan: Plan,
+    about: dict[str, Any],
+    made: list[dict[str, Any]],
+) -> list[dict[str, Any]]:
+    """Rasa's replies with the safety check: in their place, offered beside them, or (as they are) without it."""
+    typed = plan.text if plan.kind == planning.CLEARED else "" if incoming.payload else incoming.text
+    if any(str(body["answer_id"]).startswith(SAID_HERE) for body in made):
+        return made
+    lately = latest(session, incoming.conversation_id)
+
+    def within(*answer_ids: str) -> bool:
+        since = turns_since(lately, *answer_ids)
+        return since is not None and since <= LIST_TURNS
+
+    if typed and check.comes_first(about, typed):
+        return made if within(check.LIST_ID) else [check.listed(incoming.clinic, services.wording, made)]
+    tells = about.get("understood") == "answer" and typed and safety.tells_of_change(typed)
+    left_open = turns_since(lately, "check/") == 1  # the page closes a question once something else is written
+    if about.get("check_first") or left_open or (tells and not within("check/")):
+        return [*made[:-1], check.offer(made[-1], services.wording)]
+    return made

@@ -79,6 +79,14 @@ def test_a_country_that_is_not_listed_is_refused(data: Path) -> None:
         load_clinics(data)
 
 
+@pytest.mark.parametrize("address", [None, "", "http://weather.invalid", "javascript:alert(1)", 3])
+def test_a_clinic_needs_a_safe_page_to_leave_for(data: Path, address: object) -> None:
+    change(data / "clinics" / "demo.yml", lambda file: file.update(exit_url=address))
+    with pytest.raises(ContentError, match=r"demo\.yml: exit_url must be the https:// address of a neutral page"):
+        load_clinics(data)
+    assert load_clinics()["demo"].exit_url == "https://www.bbc.co.uk/weather"
+
+
 def test_lines_that_a_country_lacks_fall_back_to_those_it_has(data: Path) -> None:
     change(data / "numbers.yml", lambda file: file["GB"].update(urgent=[{"label": "111"}], crisis=[{"label": "116"}]))
     numbers = load_clinics(data)["demo"].numbers

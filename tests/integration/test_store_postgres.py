@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +13,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
+from bot.content.silence import load_silence
 from bot.handoff import escalate as h
-from bot.handoff import worker
+from bot.handoff import silence, worker
 from bot.store import audit, handoffs, outbox
 from bot.store import session as store
-from bot.store.conversations import conversation_with, set_hold, take_pending
+from bot.store.conversations import conversation_with, set_hold, set_pending, take_pending
 from bot.store.events import append_event, events_after
 from bot.store.models import metadata
 from bot.store.session import Database
@@ -162,6 +164,33 @@ def test_every_step_works_here_too(db: Database) -> None:
         assert take_pending(session, conversation_id) is None
         assert conversation_with(session, conversation_id).hold is None
         assert handoffs.queue(session, CLINIC) == []
+
+
+def test_an_overdue_question_is_settled_once_and_not_while_it_is_being_answered(db: Database, clock: HandClock) -> None:
+    conversation_id, other = new_conversation(db), new_conversation(db)
+    for number, one in enumerate((conversation_id, other)):
+        with db.begin() as session:
+            set_pending(session, one, {"tier": ("T0", "T3")[number], "category": "RF34", "rule": "r"})
+    settled: list[str] = []
+
+    def settle() -> int:
+        def answer(_session: Any, conversation: Any) -> None:
+            settled.append(conversation.id)
+
+        return asyncio.run(silence.settle_overdue(db, load_silence(), answer, lambda *_: None))
+
+    clock.move(minutes=2, seconds=59)
+    assert settle() == 0
+    clock.move(seconds=1)
+    with db.begin() as patient:
+        take_pending(patient, conversation_id)
+        assert settle() == 0, "the answer has the conversation: skipped, not waited for"
+        patient.rollback()
+    assert sorted(at_once(*[settle] * 4)) == [0, 0, 0, 1]
+    assert settled == [conversation_id]
+    clock.move(hours=1)
+    assert settle() == 1
+    assert settled == [conversation_id, other]
 
 
 def test_workers_lease_side_by_side_and_never_the_same_row(db: Database) -> None:

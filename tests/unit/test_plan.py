@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.safety import Finding, Screening
+from bot.web import check
 from bot.web import plan as planning
-from bot.web.bodies import CONSENT, PERSON, SAFETY_NO, SAFETY_NOT_SURE, SAFETY_RELEASE, SAFETY_YES
+from bot.web.bodies import CHECK_START, CONSENT, PERSON, SAFETY_NO, SAFETY_NOT_SURE, SAFETY_RELEASE, SAFETY_YES
 from bot.web.plan import Said, Situation, plan
 
 QUIET = Screening(None, False, (), None)
@@ -107,3 +108,50 @@ def test_t4_is_no_alarm() -> None:
 @pytest.mark.parametrize(("tier", "closes"), [("T0", True), ("T1", True), ("T2", False), ("T3", False)])
 def test_which_tiers_close_lessons(tier: str, closes: bool) -> None:
     assert planning.closes_lessons(tier) is closes
+
+
+def test_a_yes_of_the_check_is_an_alarm_and_the_check_goes_on_where_nothing_grave_was_said() -> None:
+    pressed = Said("Yes", "check:fever:yes:none")
+    decided = plan(situation(), pressed, check.screening(pressed.payload))
+    assert (decided.kind, decided.finding.category, decided.step.question.id) == (planning.ALARM, "RF04", "fall")
+    pressed = Said("Not sure", "check:saddle:not_sure:none")
+    decided = plan(situation(), pressed, check.screening(pressed.payload))
+    assert (decided.kind, decided.finding.tier, decided.step) == (planning.ALARM, "T1", None)
+
+
+@pytest.mark.parametrize(("state", "hold"), [("human", None), ("waiting", HOLD)])
+def test_no_further_question_while_a_person_reads_or_lessons_are_closed(state: str, hold) -> None:
+    pressed = Said("Yes", "check:fever:yes:none")
+    decided = plan(situation(state, hold=hold), pressed, check.screening(pressed.payload))
+    assert (decided.kind, decided.finding.category, decided.step) == (planning.ALARM, "RF04", None)
+    quiet = plan(situation(state, hold=hold), Said("No", "check:fever:no:none"), QUIET)
+    assert quiet.kind == (planning.HUMAN_HOLDS if state == "human" else planning.HOLD)
+
+
+def test_two_yeses_at_once_are_both_kept() -> None:
+    for payload, first, second in (
+        ("check:fever:yes:none", "RF01", "RF04"),
+        ("check:life:yes:none", "RF34", "RF01"),
+    ):
+        decided = plan(situation(pending=PENDING), Said("Yes", payload), check.screening(payload))
+        assert (decided.finding.category, decided.also.category) == (first, second)
+    decided = plan(
+        situation(pending=PENDING), Said("Yes", "check:saddle:yes:none"), check.screening("check:saddle:yes:none")
+    )
+    assert decided.also is None
+
+
+def test_the_check_needs_consent_and_starts_at_the_first_question() -> None:
+    start = Said("Quick safety check", CHECK_START)
+    assert plan(situation(consented=False), start, QUIET).kind == planning.CONSENT_NEEDED
+    decided = plan(situation(), start, QUIET)
+    assert (decided.kind, decided.step.question.id) == (planning.CHECK, "life")
+    assert plan(situation(), Said("None", check.LIST_NONE), QUIET).kind == planning.NONE_LISTED
+    assert plan(situation(), Said("Not sure", check.LIST_NOT_SURE), QUIET).step.question.id == "life"
+
+
+def test_not_wanting_to_go_is_heard_only_after_a_grave_alarm() -> None:
+    assert plan(situation(hold=HOLD), Said("I'm not going to A&E"), QUIET).kind == planning.REFUSED
+    assert plan(situation(), Said("I'm not going to A&E"), QUIET).kind == planning.CONVERSE
+    assert plan(situation("human", hold=HOLD), Said("can't it wait"), QUIET).kind == planning.HUMAN_HOLDS
+    assert plan(situation(hold=HOLD), Said("no ambulance, I want to die"), alarm("T0", "RF34")).kind == planning.ALARM

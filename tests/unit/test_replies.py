@@ -87,3 +87,13 @@ def test_a_button_about_an_answer_says_which() -> None:
 def test_titles_tell_answers_apart() -> None:
     titles = [answer.title for answer in ANSWERS.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_answers_that_start_somebody_moving_say_so() -> None:
+    first = {answer.id for answer in ANSWERS.values() if answer.check_first}
+    assert first == {"movement/start_small", "movement/best_exercise", "flare/what_to_do"}
+    for answer in ANSWERS.values():
+        given = [answer_reply(answer, ANSWERS, CLINIC, WORDING), more_reply(answer, ANSWERS, CLINIC, WORDING)]
+        assert [reply["metadata"].get("check_first", False) for reply in given] == [answer.check_first] * 2
+        why = why_reply(answer, ANSWERS, load_sources(), CLINIC, WORDING)
+        assert "check_first" not in why["metadata"]

@@ -1,0 +1,129 @@
+"""What a red flag or a wish for a person sets off, in the message's transaction: words, hold, handoff, the truth."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.orm import Session
+
+from bot import safety
+from bot.content import Clinic
+from bot.handoff.escalate import Raised, raise_handoff
+from bot.safety import Finding
+from bot.store import conversations, events
+from bot.store.handoffs import OPEN, handoff_for_message, handoffs_in
+from bot.store.models import Handoff
+from bot.web import bodies
+from bot.web import plan as planning
+from bot.web.services import Services
+
+if TYPE_CHECKING:
+    from bot.web.turns import Incoming
+
+PERSON_CATEGORY, PERSON_TIER = "contact", "T4"
+
+
+def alarm(services: Services, session: Session, incoming: Incoming, finding: Finding, unanswered: bool = False) -> None:
+    """An alarm, in the caller's transaction: safety words, hold, handoff, the truth about it; no question stays open.
+
+    `unanswered`: it comes from a question that got no answer, which counts as a yes, and the words say so.
+    """
+    words = bodies.safety_words(finding, incoming.clinic)
+    if unanswered:
+        words = bodies.with_lead(words, services.wording.bubbles("safety_silence")[0])
+    append(session, incoming.conversation_id, words)
+    conversations.set_pending(session, incoming.conversation_id, None)
+    if planning.closes_lessons(finding.tier):
+        hold = planning.hold(finding)
+        if unanswered:  # a late "yes" answers the question then, not whether the person is safe
+            hold["unanswered"] = True
+        conversations.set_hold(session, incoming.conversation_id, hold)
+    hand_over(services, session, incoming, finding, unanswered)
+
+
+def hand_over(
+    services: Services, session: Session, incoming: Incoming, finding: Finding | None, unanswered: bool = False
+) -> None:
+    """Pass the message on, and say what became of it."""
+    category = finding.category if finding else PERSON_CATEGORY
+    tier = finding.tier if finding else PERSON_TIER
+    open_already = _open_handoff(session, incoming.conversation_id, category, tier)
+    if open_already is not None:
+        _tell_again(services, session, incoming, open_already, "handoff_still" if unanswered else "handoff_again")
+        return
+    words = safety.words_of(finding, incoming.clinic.numbers) if finding else None
+    raised = raise_handoff(
+        session,
+        conversation_id=incoming.conversation_id,
+        message_key=incoming.key,
+        clinic=incoming.clinic.id,
+        tier=tier,
+        category=category,
+        rule=finding.rule if finding else None,
+        words=incoming.text,
+        message_shown=words.id if words else "",
+        numbers_shown=_shown_numbers(words, incoming.clinic) if words else [],
+        about=_about(finding, unanswered) if finding else {},
+    )
+    _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
+
+
+def _about(finding: Finding, unanswered: bool) -> dict[str, Any]:
+    return {"scope": finding.scope, "heard": finding.words, **({"unanswered": True} if unanswered else {})}
+
+
+def _shown_numbers(words: safety.SafetyWords, clinic: Clinic) -> list[str]:
+    return [clinic.numbers[name] for name in words.numbers_used if name != "clinic"]
+
+
+def _open_handoff(session: Session, conversation_id: str, category: str, tier: str) -> Handoff | None:
+    """An open handoff that this one would only repeat: same category, at least as urgent."""
+    for item in handoffs_in(session, conversation_id):
+        if item.status in OPEN and item.category == category and item.tier <= tier:
+            return item
+    return None
+
+
+def _tell(services: Services, session: Session, incoming: Incoming, raised: Raised, key: str) -> None:
+    at = services.shown(incoming.clinic, raised.at)
+    body = bodies.handoff(raised.state, key, incoming.clinic, services.wording, at)
+    append(session, incoming.conversation_id, {**body, "handoff": raised.handoff_id}, type=events.STATE)
+
+
+def _tell_again(services: Services, session: Session, incoming: Incoming, item: Handoff, key: str) -> None:
+    if item.claimed_by is not None:
+        return  # a person is reading along
+    at = services.shown(incoming.clinic, item.created_at)
+    body = bodies.handoff("waiting", key, incoming.clinic, services.wording, at)
+    append(session, incoming.conversation_id, {**body, "handoff": item.id}, type=events.STATE)
+
+
+def person_by_words(services: Services, session: Session, incoming: Incoming) -> None:
+    """Somebody asked for a person in words: Rasa's action has passed it on, or it is passed on here."""
+    found = handoff_for_message(session, incoming.conversation_id, incoming.key)
+    if found is not None:
+        raised = Raised(found.id, False, "waiting", found.created_at)
+    else:
+        raised = raise_handoff(
+            session,
+            conversation_id=incoming.conversation_id,
+            message_key=incoming.key,
+            clinic=incoming.clinic.id,
+            tier=PERSON_TIER,
+            category=PERSON_CATEGORY,
+            rule=None,
+            words=incoming.text,
+            message_shown="",
+        )
+    _tell(services, session, incoming, raised, "handoff_waiting_person")
+
+
+def append(
+    session: Session,
+    conversation_id: str,
+    body: dict[str, Any],
+    type: str = events.MESSAGE,
+    client_id: str | None = None,
+) -> None:
+    author = events.BOT if body["kind"] in ("text", "safety", "question") else events.SYSTEM
+    events.append_event(session, conversation_id, type=type, author=author, body=body, client_id=client_id)

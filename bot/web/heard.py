@@ -1,0 +1,120 @@
+"""What the log says of the last turns: what was typed, what was asked and denied, what was offered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from bot.safety import is_plain_no
+from bot.safety.check import NO
+from bot.store import events
+from bot.store.models import Event
+from bot.web import check
+from bot.web.bodies import SAFETY_NO
+
+HISTORY = 5
+# For so many messages of the patient a question that was answered No is not put again.
+DENIED_TURNS = 6
+# For so many messages the list of all questions does not come a second time, nor a check that was just gone through.
+LIST_TURNS = 5
+LATEST = 80
+REFUSED_IDS = "safety/safety_refused"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """`texts`: typed lately, oldest first. `denied`: categories. `offered`: payloads of what was asked last."""
+
+    texts: tuple[str, ...] = ()
+    denied: frozenset[str] = frozenset()
+    offered: tuple[str, ...] = ()
+
+
+NOTHING_HEARD = Heard()
+
+
+def heard(session: Session, conversation_id: str) -> Heard:
+    """What matters of the last turns for the next message."""
+    return heard_in(latest(session, conversation_id))
+
+
+def latest(session: Session, conversation_id: str) -> list[Event]:
+    return events.latest_events(session, conversation_id, LATEST)
+
+
+def heard_in(log: Sequence[Event]) -> Heard:
+    """The same from events, oldest first."""
+    typed = [text for event in log if event.author == events.PATIENT and (text := _typed(event.body))]
+    return Heard(tuple(typed[-HISTORY:]), _denied(log), _offered(log))
+
+
+def turns_since(log: Sequence[Event], *answer_ids: str) -> int | None:
+    """How many messages the patient has sent since one of these was last said; None where none was."""
+    count = 0
+    for event in reversed(log):
+        if event.author == events.PATIENT:
+            count += 1
+        elif str(event.body.get("answer_id", "")).startswith(answer_ids):
+            return count
+    return None
+
+
+def last_said(log: Sequence[Event], answer_id: str) -> Mapping[str, Any] | None:
+    """The last body with this id."""
+    return next((event.body for event in reversed(log) if event.body.get("answer_id") == answer_id), None)
+
+
+def refusals(log: Sequence[Event]) -> int:
+    """How often a refusal was answered since the last alarm."""
+    count = 0
+    for event in reversed(log):
+        if str(event.body.get("answer_id", "")).startswith(REFUSED_IDS):
+            count += 1
+        elif event.body.get("kind") == "safety" and event.body.get("category"):
+            break
+    return count
+
+
+def _typed(body: Mapping[str, Any]) -> str:
+    """What was typed. A pressed No stands as a typed one: it takes back the words that the question was about."""
+    payload = body.get("payload")
+    return NO if payload == SAFETY_NO else "" if payload else str(body["text"])
+
+
+def _offered(log: Sequence[Event]) -> tuple[str, ...]:
+    """The buttons of the last thing said: a typed answer is an answer only to that, and only before anything else."""
+    last = log[-1] if log else None
+    if last is None or last.author == events.PATIENT:
+        return ()
+    return tuple(str(one["payload"]) for one in last.body.get("buttons") or ())
+
+
+def _denied(log: Sequence[Event]) -> frozenset[str]:
+    """Categories whose question was put and answered No within the last turns, and nothing worse since."""
+    after: dict[str, int] = {}
+    open_category, turns = "", 0
+    for event in log:
+        body = event.body
+        if event.author != events.PATIENT:
+            if body.get("kind") == "question":
+                open_category = str(body.get("category") or "")
+            elif body.get("kind") == "safety" and body.get("category"):
+                after.pop(str(body["category"]), None)
+            continue
+        turns += 1
+        category = _category_denied(body, open_category)
+        if category:
+            after[category] = turns
+        open_category = ""
+    return frozenset(category for category, turn in after.items() if turns - turn < DENIED_TURNS)
+
+
+def _category_denied(body: Mapping[str, Any], open_category: str) -> str:
+    payload = str(body.get("payload") or "")
+    if check.answer_of(payload) == NO:
+        return check.category_of(payload)
+    no = payload == SAFETY_NO if payload else is_plain_no(str(body.get("text") or ""))
+    return open_category if no else ""
