@@ -19,14 +19,14 @@ import numpy as np
 
 from bot.safety.rules import DATA, RuleSet
 from bot.safety.screening import HARD_RULE, NO_ALARM, evidence, read
-from bot.safety.soft import Encode, Part, SoftLayer, features, split
+from bot.safety.soft import Encode, Part, SoftLayer, features, marks, split
 
 LEARNING = DATA / "learning"
 EXPECT = ("fire", "ask", "none")
 KINDS = ("positive", "unclear", "decoy", "ordinary")
-RARE = 2
+RARE = 3
 INVERSE_REGULARISATION = 1.0
-FOLDS, ROUNDS, SEED = 5, 2, 20
+FOLDS, ROUNDS, SEED = 4, 2, 20
 # Of ordinary messages and decoys at most so many may be asked about by the soft layer alone, on folds not trained on.
 MOST_ASKED = 0.06
 
@@ -144,9 +144,11 @@ def _parts(number: int, text: str, rules: RuleSet) -> tuple[bool, list[_Part]]:
     reading = read(text, rules)
     findings = evidence(reading, rules)
     alarm = any(one.raised_by == HARD_RULE and one.tier != NO_ALARM for one in findings)
+    made = marks(reading.found, reading.reader, findings)
+    tokens = reading.found.tokens
     return alarm, [
-        _Part(number, features(reading.found, reading.reader, findings, part), text[slice(*part.span)])
-        for part in split(text, reading.found.tokens) or [Part(0, 0, (0, len(text)))]
+        _Part(number, features(tokens, made, part), text[slice(*part.span)])
+        for part in split(text, tokens) or [Part(0, 0, (0, len(text)))]
     ]
 
 
@@ -177,7 +179,7 @@ def _fit(block: Any, message: np.ndarray, helped: np.ndarray, chosen: np.ndarray
     use = inside & (~helped[message] | (counts[message] == 1))
     for last in range(ROUNDS):
         model = LogisticRegression(
-            C=INVERSE_REGULARISATION, max_iter=400, class_weight="balanced", random_state=SEED, solver="liblinear"
+            C=INVERSE_REGULARISATION, class_weight="balanced", random_state=SEED, solver="liblinear", dual=True
         )
         model.fit(block[use], helped[message][use])
         if last < ROUNDS - 1:

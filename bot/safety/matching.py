@@ -14,6 +14,8 @@ from bot.safety.frames import NEAR, Chunk, Frame, Step, literal
 from bot.safety.normalise import STOP, Tokens
 
 Span = tuple[int, int]
+# How a family is made of others: the first family of the chunk, all that it needs, the chunk itself.
+Recipe = tuple[str, frozenset[str], Chunk]
 _UNKNOWN = "_"
 _MOST_SPANS = 200
 _NUMBERS_ARE_COMMON = 50
@@ -50,34 +52,38 @@ class PhraseFinder:
     matcher: Any
     vocabulary: Any
     words: frozenset[str]
-    names: Mapping[int, str]
+    names: Mapping[int, tuple[str, ...]]  # the families that share a group of phrases
     numbers: Mapping[str, tuple[tuple[float, float], ...]]
-    derived: tuple[tuple[str, tuple[Frame, ...]], ...]
+    derived: tuple[tuple[str, tuple[Recipe, ...]], ...]
     blockers: frozenset[str] = field(default_factory=frozenset)
     sizes: Mapping[str, int] = field(default_factory=dict)  # phrases a family has: how common it may be
 
     def find(self, tokens: Tokens) -> Found:
         """Find every family in the text."""
-        spans: dict[str, set[Span]] = {}
+        spans: dict[str, list[Span]] = {}
         if tokens.words:
             from spacy.tokens import Doc
 
             seen = [word if word in self.words else _UNKNOWN for word in tokens.words]
             for key, start, end in self.matcher(Doc(self.vocabulary, words=seen)):
                 if end - start == 1 or not _broken(tokens, start + 1, end):
-                    spans.setdefault(self.names[key], set()).add((start, end))
-            for place, word in enumerate(tokens.words):
+                    place = (start, end)
+                    for name in self.names[key]:
+                        spans.setdefault(name, []).append(place)
+            for number, word in enumerate(tokens.words):
                 if word[0].isdigit():
                     for family in self._number_families(word):
-                        spans.setdefault(family, set()).add((place, place + 1))
-        ordered = {name: _in_order(places) for name, places in spans.items()}
+                        spans.setdefault(family, []).append((number, number + 1))
+        ordered = {name: _in_order(places) if len(places) > 1 else (places[0],) for name, places in spans.items()}
         gaps: dict[tuple[str, Span], frozenset[int]] = {}
         found = Found(tokens, ordered, gaps)
         present = ordered.keys()
-        for name, frames in self.derived:
-            here = [frame for frame in frames if frame.chunks[0].steps[0].family in ordered and frame.needs <= present]
+        for name, recipes in self.derived:
+            here = [chunk for first, needs, chunk in recipes if first in ordered and needs <= present]
+            if not here:
+                continue
             more: set[Span] = set()
-            for hit in (hit for frame in here for hit in chunk_hits(found, frame.chunks[0], self.blockers)):
+            for hit in (hit for chunk in here for hit in chunk_hits(found, chunk, self.blockers)):
                 more.add(hit.span)
                 inside = {place for part in hit.parts for place in range(*part)}
                 between = frozenset(place for place in range(*hit.span) if place not in inside)
@@ -110,22 +116,30 @@ def build_finder(
 
     vocabulary = Vocab()
     matcher = PhraseMatcher(vocabulary, attr="ORTH")
-    names: dict[int, str] = {}
-    words: set[str] = set()
+    # Families share many phrases: each is matched once, under the name of all families that have it.
+    sharers: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(phrases):
-        docs = []
-        for phrase in phrases[name]:
-            words.update(phrase)
-            docs.append(Doc(vocabulary, words=list(phrase)))
-        matcher.add(name, docs)
-        names[vocabulary.strings[name]] = name
+        for phrase in dict.fromkeys(map(tuple, phrases[name])):
+            sharers.setdefault(phrase, []).append(name)
+    groups: dict[tuple[str, ...], list[Any]] = {}
+    for phrase, sharing in sharers.items():
+        groups.setdefault(tuple(sharing), []).append(Doc(vocabulary, words=list(phrase)))
+    names: dict[int, tuple[str, ...]] = {}
+    for place, (sharing_families, docs) in enumerate(groups.items()):
+        matcher.add(f"group {place}", docs)
+        names[vocabulary.strings[f"group {place}"]] = sharing_families
+    words = {word for phrase in sharers for word in phrase}
     sizes = {name: len(list(phrases[name])) for name in phrases}
     for name in numbers:
         sizes[name] = sizes.get(name, 0) + _NUMBERS_ARE_COMMON
     for name, frames in derived:
         made_of = sum(min(sizes[step.family] for step in frame.chunks[0].steps) for frame in frames)
         sizes[name] = sizes.get(name, 0) + made_of
-    return PhraseFinder(matcher, vocabulary, frozenset(words), names, numbers, tuple(derived), blockers, sizes)
+    recipes = tuple(
+        (name, tuple((frame.chunks[0].steps[0].family, frame.needs, frame.chunks[0]) for frame in frames))
+        for name, frames in derived
+    )
+    return PhraseFinder(matcher, vocabulary, frozenset(words), names, numbers, recipes, blockers, sizes)
 
 
 def literals(frames: Iterable[Frame]) -> dict[str, str]:
@@ -182,4 +196,4 @@ def _broken(tokens: Tokens, first: int, last: int) -> bool:
 
 
 def _in_order(spans: Iterable[Span]) -> tuple[Span, ...]:
-    return tuple(sorted(spans)[:_MOST_SPANS])
+    return tuple(sorted(set(spans))[:_MOST_SPANS])

@@ -47,6 +47,18 @@ _BEFORE_NOT = {
     "can": "cannot",
 }
 _CANNOT = {"cant": "cannot", "carnt": "cannot", "cnt": "cannot", "canot": "cannot", "cannt": "cannot"}
+# The keys around each key: on a phone, one of them is the likeliest wrong letter.
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_BESIDE = {
+    key: "".join(
+        other
+        for line, letters in enumerate(_ROWS)
+        for column, other in enumerate(letters)
+        if other != key and abs(line - row) <= 1 and abs((column + line / 2) - (place + row / 2)) <= 1
+    )
+    for row, keys in enumerate(_ROWS)
+    for place, key in enumerate(keys)
+}
 _AFTER_HAS = frozenset({"got", "been", "had", "gone", "lost", "started"})
 _ASKED_FIRST = frozenset({"cannot", "couldnt", "dont", "didnt", "wont", "havent"})
 _SHORTEST_REPAIR = 5
@@ -93,6 +105,7 @@ class Speller:
 
     known: frozenset[str]
     deletes: Mapping[str, tuple[str, ...]]
+    ranks: Mapping[str, int]  # of English words: the lower, the commoner
 
     def repair(self, word: str) -> str:
         """Return the one best repair of an unknown word, or the word itself."""
@@ -104,35 +117,39 @@ class Speller:
                 if form in self.known:
                     return form
             word = short
-        if len(word) < _SHORTEST_REPAIR or len(word) > 24:
+        if len(word) < _SHORTEST_REPAIR - 1 or len(word) > 24:
             return word
         found = set(self.deletes.get(word, ()))
-        for shorter in _shortened(word):
-            found.update(self.deletes.get(shorter, ()))
-        close = sorted((_unlikeliness(word, form), form) for form in found if _one_edit_apart(word, form))
-        return close[0][1] if close else word
+        if len(word) >= _SHORTEST_REPAIR:  # a word of four letters is only mended where one was left out
+            for shorter in _shortened(word):
+                found.update(self.deletes.get(shorter, ()))
+        rare = len(self.ranks)
+        close = [form for form in found if _one_edit_apart(word, form)]
+        return min(close, key=lambda form: (*_unlikeliness(word, form), self.ranks.get(form, rare), form), default=word)
 
 
-def make_speller(targets: Iterable[str], english: frozenset[str]) -> Speller:
-    """Build the repair index. ``targets`` are the words a repair may lead to."""
+def make_speller(targets: Iterable[str], english: Mapping[str, int], ours: frozenset[str]) -> Speller:
+    """Build the repair index. ``targets``: what a repair may lead to; ``english`` (ranked), ``ours``: left alone."""
     wanted = {word for word in targets if word.isalpha()}
     index: dict[str, set[str]] = {}
     for word in wanted:
         if len(word) >= _SHORTEST_REPAIR:
             for form in (word, *_shortened(word)):
                 index.setdefault(form, set()).add(word)
-    return Speller(known=english | wanted, deletes={form: tuple(sorted(words)) for form, words in index.items()})
+    deletes = {form: tuple(sorted(words)) for form, words in index.items()}
+    return Speller(frozenset(english) | wanted | ours, deletes, english)
 
 
 @lru_cache(maxsize=1)
-def english_words() -> frozenset[str]:
-    """The 82,765 words of SymSpell's frequency dictionary, found without importing the package."""
+def english_words() -> Mapping[str, int]:
+    """The 82,765 words of SymSpell's frequency dictionary, commonest first, found without importing the package."""
     spec = find_spec("symspellpy")
     if spec is None or not spec.submodule_search_locations:
         raise RuntimeError("symspellpy is not installed: the spelling repair needs its word list")
     path = Path(spec.submodule_search_locations[0]) / "frequency_dictionary_en_82_765.txt"
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return frozenset(line.split(" ", 1)[0].replace("'", "") for line in lines if line)
+    words = dict.fromkeys(line.split(" ", 1)[0].replace("'", "") for line in lines if line)
+    return {word: rank for rank, word in enumerate(words)}
 
 
 def tokenise(text: str, language: Language, speller: Speller | None = None) -> Tokens:
@@ -275,12 +292,16 @@ def _shortened(word: str) -> list[str]:
 
 
 def _unlikeliness(typed: str, form: str) -> tuple[bool, int]:
-    """How unlikely a slip is: single for double letter, swap, missing or extra letter, wrong letter."""
+    """How unlikely a slip is: single for double letter, swap or the key beside it, missing or extra letter, others."""
     if _DOUBLE.sub(r"\1", typed) == _DOUBLE.sub(r"\1", form):
         return False, 0
     if len(typed) != len(form):
         return typed[0] != form[0], 2
-    return typed[0] != form[0], 1 if sorted(typed) == sorted(form) else 3
+    wrong = [(one, other) for one, other in zip(typed, form, strict=True) if one != other]
+    if len(wrong) == 1:
+        (one, other) = wrong[0]
+        return False, 1 if other in _BESIDE.get(one, "") else 3
+    return typed[0] != form[0], 1
 
 
 def _one_edit_apart(first: str, second: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
@@ -55,12 +55,14 @@ class RuleIndex:
     """All rules in order, and for each family the rules that are worth a try where it stands in a message."""
 
     rules: tuple[Placed, ...]
+    needs: tuple[frozenset[str], ...]  # all families that must stand in the message; none where others may have them
     by_family: Mapping[str, tuple[int, ...]]
 
-    def candidates(self, present: Iterable[str]) -> list[Placed]:
+    def candidates(self, present: Set[str]) -> list[Placed]:
         """The rules that may hold in a text with these families, in their order."""
-        places = {place for family in present for place in self.by_family.get(family, ())}
-        return [self.rules[place] for place in sorted(places)]
+        by_family, needs = self.by_family, self.needs
+        places = {place for family in present if family in by_family for place in by_family[family]}
+        return [self.rules[place] for place in sorted(places) if needs[place] <= present]
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +92,7 @@ class RuleSet:
 
 def load_rules(folder: Path | None = None) -> RuleSet:
     """The rules in ``folder`` (by default our own), read once. Raises ValueError naming file and id."""
-    return _load((folder or DATA).resolve())
+    return _load(DATA if folder is None else folder.resolve())
 
 
 @lru_cache(maxsize=4)
@@ -116,7 +118,7 @@ def _load(folder: Path) -> RuleSet:
     numbers = _numbers(common["numbers"])
     finder, targets = _compile(families, categories, policy, language, numbers, blockers)
     own_words = targets | set(schema.texts(common["domain"], "common.yml domain"))
-    speller = make_speller(own_words, english_words() | language.fillers | set(language.shorthand))
+    speller = make_speller(own_words, english_words(), language.fillers | frozenset(language.shorthand))
     ordered = tuple(sorted(categories, key=lambda one: one.id))
     return RuleSet(
         language,
@@ -197,7 +199,8 @@ def _index(categories: Iterable[Category], finder: PhraseFinder) -> RuleIndex:
         keys = needs if one.rule.frame.pooled else [min(needs, key=lambda family: (finder.sizes[family], family))]
         for family in keys:
             by_family.setdefault(family, []).append(place)
-    return RuleIndex(tuple(placed), {family: tuple(places) for family, places in by_family.items()})
+    needed = (frozenset() if one.rule.frame.pooled else one.rule.frame.needs for one in placed)
+    return RuleIndex(tuple(placed), tuple(needed), {family: tuple(places) for family, places in by_family.items()})
 
 
 def _add_families(families: dict[str, list[str]], value: Any, where: str) -> None:

@@ -58,6 +58,7 @@ CUES = (
     "cue_narrated",
 )
 _NEGATION_REACH = 4
+_LISTED_REACH = 6  # from one item of a denied list to the next
 _NEAR_REACH = 2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
 _PAST_BEFORE, _PAST_AFTER = 8, 6
 _KNOWN_REACH = 6
@@ -76,6 +77,7 @@ class ScopeReader:
         excluded = {place for span in found.of("cue_not_negation") for place in range(*span)}
         self._ends = {span[1] - 1 for span in found.of("cue_negation")} - excluded
         self._near_ends = {span[1] - 1 for span in found.of("cue_negation_near")} - excluded
+        self._of_span: dict[Span, str] = {}
         self._people = (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
 
     def scope(self, hit: Hit, idioms: Iterable[str] = (), ignore_person: bool = False) -> str:
@@ -96,6 +98,12 @@ class ScopeReader:
         if self._past(hit):
             return PAST
         return KNOWN if self._known(span) else NOW
+
+    def scope_of(self, span: Span) -> str:
+        """The scope of the words at a place, whatever they are part of. Remembered: many families share a place."""
+        if span not in self._of_span:
+            self._of_span[span] = self.scope(Hit(span, (span,)), ("idiom",))
+        return self._of_span[span]
 
     def tells_of_another(self, hit: Hit) -> bool:
         """ "scared of her boyfriend": somebody else's, and no "I" or "me" in it or just before it."""
@@ -133,7 +141,7 @@ class ScopeReader:
             if tokens.breaks[place + 1] >= LINE:
                 return False
             if tokens.breaks[place + 1] == COMMA:
-                crossed, budget = True, _NEGATION_REACH
+                crossed, budget = True, _LISTED_REACH
             if crossed and (tokens.verbs[place + 1] or start in self._at["cue_finite"]):
                 return False
             if place in self._ends or (place in self._near_ends and start - place <= _NEAR_REACH):
@@ -146,7 +154,7 @@ class ScopeReader:
             ):
                 return False
             if place in self._at["cue_joiner"]:
-                crossed, budget = True, _NEGATION_REACH + 1
+                crossed, budget = True, _LISTED_REACH
             budget -= 1
             place -= 1
         return False

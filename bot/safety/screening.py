@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bot.safety import scope as scopes
 from bot.safety.frames import Chunk, Frame
 from bot.safety.matching import Found, Hit, chunk_hits
-from bot.safety.normalise import tokenise
+from bot.safety.normalise import LINE, tokenise
 from bot.safety.rules import Placed, RuleSet, load_rules
 from bot.safety.schema import ALARM_TIERS, ASK, FIRE, NONE, TIERS, Category, Raise, Rule
 from bot.safety.scope import ScopeReader
@@ -136,7 +136,8 @@ def evidence(reading: Reading, rules: RuleSet) -> list[Finding]:
 
 def _judge_all(reading: Reading, known: _Known, hints_ask: bool) -> list[_Judged]:
     judged: list[_Judged] = []
-    for category, placed in groupby(known.rules.index.candidates(reading.found.spans), key=lambda one: one.category):
+    worth_a_try = known.rules.index.candidates(reading.found.spans.keys())
+    for category, placed in groupby(worth_a_try, key=lambda one: one.category):
         judged.extend(_screen_category(category, placed, reading, known, hints_ask))
     return judged
 
@@ -193,13 +194,16 @@ def _apply(frame: Frame, category: Category, reading: Reading, known: _Known) ->
     """Where a frame holds, with the scope of its weakest chunk; None where it does not hold."""
     if not frame.pooled and not frame.needs <= reading.found.spans.keys():
         return None
-    for chunk in frame.chunks:
-        found = _places(chunk, category, reading, known.rules) if chunk.absent else ()
-        if any(place.scope != scopes.NEGATED for place in found):
-            return None
     present = [chunk for chunk in frame.chunks if not chunk.absent]
+    unwanted = [
+        place
+        for chunk in frame.chunks
+        if chunk.absent
+        for place in _places(chunk, category, reading, known.rules)
+        if place.scope != scopes.NEGATED
+    ]
     if frame.pooled:
-        return _pooled(present, category, reading, known)
+        return None if unwanted else _pooled(present, category, reading, known)
     places = []
     for chunk in present:
         places.append(_places(chunk, category, reading, known.rules))
@@ -207,8 +211,8 @@ def _apply(frame: Frame, category: Category, reading: Reading, known: _Known) ->
             return None
     best: _Place | None = None
     for anchor in places[0]:
-        near = [_nearest(anchor, others) for others in places[1:]]
-        if any(one is None for one in near):
+        near = [_nearest(anchor, others, _SPREAD) for others in places[1:]]
+        if any(one is None for one in near) or any(_excuses(one, anchor, reading) for one in unwanted):
             continue
         weakest = max((anchor.scope, *(one.scope for one in near if one)), key=_RANK.__getitem__)
         if best is None or _RANK[weakest] < _RANK[best.scope]:
@@ -216,10 +220,16 @@ def _apply(frame: Frame, category: Category, reading: Reading, known: _Known) ->
     return best
 
 
-def _nearest(anchor: _Place, others: Sequence[_Place]) -> _Place | None:
+def _excuses(place: _Place, anchor: _Place, reading: Reading) -> bool:
+    """What is said in another sentence of a long message takes nothing back."""
+    first, last = sorted((place.hit.span, anchor.hit.span))
+    return first[1] >= last[0] or max(reading.found.tokens.breaks[first[1] : last[0] + 1]) < LINE
+
+
+def _nearest(anchor: _Place, others: Sequence[_Place], reach: int) -> _Place | None:
     """The most telling of these places that is near enough to belong to the same matter."""
     start, end = anchor.hit.span
-    near = [one for one in others if one.hit.span[0] - end <= _SPREAD and start - one.hit.span[1] <= _SPREAD]
+    near = [one for one in others if one.hit.span[0] - end <= reach and start - one.hit.span[1] <= reach]
     return min(near, key=_urgency, default=None)
 
 

@@ -8,6 +8,7 @@ in. Trained by ``bot.safety.learning``; the model is plain arrays and JSON. Dete
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bot.safety.matching import Found, Hit, Span
+from bot.safety.frames import literal
+from bot.safety.matching import Found, Span
 from bot.safety.normalise import LINE, Tokens
 
 if TYPE_CHECKING:
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 # Unit vectors, shape (texts, dimensions), float32; the same text always gives the same vector.
 Encode = Callable[[Sequence[str]], np.ndarray]
 
-# A part is about a sentence or two: at least so many content words where more follow, and never more than the most.
-PART_WORDS, MOST_PART_WORDS, OVERLAP = 14, 30, 6
+# What stands at some content words of a message: names of features.
+Mark = tuple[Span, tuple[str, ...]]
+
+# Content words of a part: a shorter sentence is joined to its neighbour, a longer one is read in overlapping pieces.
+SHORTEST_PART, LONGEST_PART, OVERLAP = 3, 26, 6
 # Of a long message only the most telling parts are encoded: each takes the encoder some milliseconds.
 MOST_ENCODED_WORDS = 34
-_FAMILY_WEIGHT, _WORD_WEIGHT = 0.25, 0.7
-_MOST_SPANS = 3
-_IDIOMS = ("idiom",)
+_FAMILY_WEIGHT, _WORD_WEIGHT = 0.25, 1.0
+_MOST_SPANS = 6
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class SoftLayer:
         parts = split(text, found.tokens)
         if not parts:
             return None
-        rows = [self._row(features(found, reader, findings, part)) for part in parts]
+        made = marks(found, reader, findings)
+        rows = [self._row(features(found.tokens, made, part)) for part in parts]
         scores = np.array([self.weights[index] @ value for index, value in rows]) + self.bias
         vectors = self._vectors(text, parts, scores)
         for place, vector in vectors.items():
@@ -158,19 +163,22 @@ def load_soft(folder: Path, encode: Encode | None) -> SoftLayer:
 
 
 def split(text: str, tokens: Tokens) -> list[Part]:
-    """The parts of a message, in order: sentences, short ones together, long ones in overlapping pieces."""
-    parts: list[Part] = []
+    """The parts of a message: its sentences (very short ones joined, long ones in pieces), and neighbours in pairs.
+
+    A sign is often one sentence of many, which the others would drown; and sometimes it takes two to tell it.
+    """
+    bounds: list[Span] = []
     first = 0
     for place in range(1, len(tokens) + 1):
         size = place - first
-        ends = place == len(tokens) or (tokens.breaks[place] >= LINE and size >= PART_WORDS)
-        if ends or size >= MOST_PART_WORDS:
-            parts.append(_part(text, tokens, first, place))
+        ends = place == len(tokens) or (tokens.breaks[place] >= LINE and size >= SHORTEST_PART)
+        if ends or size >= LONGEST_PART:
+            bounds.append((first, place))
             first = place if ends else place - OVERLAP
-    if len(parts) > 1 and parts[-1].last - parts[-1].first < PART_WORDS // 2:  # a short rest belongs to the one before
-        before = parts[-2].first
-        parts[-2:] = [_part(text, tokens, before, parts[-1].last)]
-    return parts
+    if len(bounds) > 1 and bounds[-1][1] - bounds[-1][0] < SHORTEST_PART:  # a short rest belongs to the one before
+        bounds[-2:] = [(bounds[-2][0], bounds[-1][1])]
+    pairs = [(one[0], two[1]) for one, two in pairwise(bounds) if two[1] - one[0] <= LONGEST_PART]
+    return [_part(text, tokens, first, last) for first, last in (*bounds, *pairs)]
 
 
 def _part(text: str, tokens: Tokens, first: int, last: int) -> Part:
@@ -179,28 +187,38 @@ def _part(text: str, tokens: Tokens, first: int, last: int) -> Part:
     return Part(first, last, (start, end))
 
 
-def features(found: Found, reader: ScopeReader, findings: Sequence[Finding], part: Part) -> dict[str, float]:
-    """Named features of one part: families with their scope, what the rules found in it, and its words."""
-    named: dict[str, float] = {}
+def marks(found: Found, reader: ScopeReader, findings: Sequence[Finding]) -> list[Mark]:
+    """What stands where in a message: families with their scope, and what the rules found, by content word."""
+    made: list[Mark] = []
     for family, spans in found.spans.items():
-        inside = [span for span in spans if part.first <= span[0] and span[1] <= part.last][:_MOST_SPANS]
-        if not inside:
+        if literal(family) is not None:  # plain words in a frame: they are among the words anyway
             continue
-        if family.startswith("cue_"):
-            named[family] = _FAMILY_WEIGHT
-            continue
-        for span in inside:
-            read = reader.scope(Hit(span, (span,)), _IDIOMS)
-            named[f"{family}@{read}"] = _FAMILY_WEIGHT
-            named[f"any@{read}"] = _FAMILY_WEIGHT
+        cue = family.startswith("cue_")
+        for span in spans[:_MOST_SPANS]:
+            if cue:
+                made.append((span, (family,)))
+            else:
+                read = reader.scope_of(span)
+                made.append((span, (f"{family}@{read}", f"any@{read}")))
+    starts = found.tokens.starts
     for finding in findings:
-        if part.span[0] <= finding.span[0] < part.span[1]:
-            named[f"{finding.category}:{finding.raised_by}:{finding.scope}"] = _FAMILY_WEIGHT
-            named[f"found:{finding.raised_by}:{finding.scope}"] = _FAMILY_WEIGHT
-    owners = found.tokens.owners[part.first : part.last]
-    for owner in {owner for owner in owners if owner}:
+        place = bisect_right(starts, finding.span[0]) - 1
+        how = f"{finding.raised_by}:{finding.scope}"
+        made.append(((place, place + 1), (f"{finding.category}:{how}", f"found:{how}")))
+    return made
+
+
+def features(tokens: Tokens, made: Sequence[Mark], part: Part) -> dict[str, float]:
+    """Named features of one part of a message: what stands in it (``marks``), whose it is, and its words."""
+    first, last = part.first, part.last
+    named: dict[str, float] = {}
+    for (start, end), names in made:
+        if first <= start and end <= last:
+            for name in names:
+                named[name] = _FAMILY_WEIGHT
+    for owner in {owner for owner in tokens.owners[first:last] if owner}:
         named[f"owner:{owner}"] = _FAMILY_WEIGHT
-    words = found.tokens.words[part.first : part.last]
+    words = tokens.words[first:last]
     grams = {"w:" + word for word in words} | {f"w:{one} {two}" for one, two in pairwise(words)}
     each = _WORD_WEIGHT / len(grams) ** 0.5 if grams else 0.0
     named.update(dict.fromkeys(sorted(grams), each))
