@@ -23,6 +23,7 @@ test: install browser-ready ## The whole test suite, with real Rasa, PostgreSQL,
 	@$(VENV)/bin/ruff check bot actions tests benchmarks
 	@$(VENV)/bin/mypy
 	@$(PY) -m bot.cli train
+	@$(PY) -m bot.cli safety-card --check
 	@$(PY) -m pytest $(PYTEST_ARGS)
 
 unit: install ## The fast suites only (safety, content, unit): seconds, no Rasa

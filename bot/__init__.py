@@ -2,7 +2,7 @@
 
 The packages, and what each may import (tests/unit/test_imports.py enforces it):
 
-- ``safety``         text in, red-flag findings out. Pure: spaCy only.
+- ``safety``         text in, red-flag findings out. Pure: spaCy, and numpy for the soft layer.
 - ``content``        loads, types and checks everything under ``data/``. Pure.
 - ``understanding``  spelling, sentence encoder, classifier, decision bands. Pure: no Rasa, no database.
 - ``nlu``            Rasa graph components, thin, over ``safety`` and ``understanding``.
@@ -12,7 +12,9 @@ The packages, and what each may import (tests/unit/test_imports.py enforces it):
 - ``web``            Starlette: patient API, pages, clinician inbox.
 - ``rasa_light``     our entry to everything Rasa, without TensorFlow.
 - ``settings``       one typed settings object from the environment.
-- ``training``       trains the model when what it is made of has changed.
+- ``screening``      ``safety`` as our processes use it: the rules and the trained soft layer with its encoder.
+- ``training``       trains the models when what they are made of has changed.
+- ``safety_card*``   counts what the screening catches and misses on the labelled messages (``pne safety-card``).
 - ``processes``      starts and watches the parts (``pne up``).
 - ``cli``            the ``pne`` command.
 

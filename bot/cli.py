@@ -119,6 +119,7 @@ def check() -> None:
 @app.command("safety-card")
 def safety_card(
     check: Annotated[bool, typer.Option("--check", help="See whether card and gates hold, without measuring.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Measure even where nothing has changed.")] = False,
 ) -> None:
     """Measure the red-flag screening and write docs/safety-card.md and .html. Exit 1 names each gate that fails."""
     from bot import safety_card as card
@@ -127,7 +128,7 @@ def safety_card(
         faults = card.check_card(card.load_texts(), card.card_hash())
     else:
         with console.status("Screening the labelled sets (about two minutes)"):
-            faults = card.run()
+            faults = card.run(force)
         console.print(f"Safety Card: {card.CARD.relative_to(card.ROOT)} and {card.PAGE.name}")
     for fault in faults:
         console.print(fault, style="red", markup=False)
@@ -148,7 +149,7 @@ def screen(file: Lines = None) -> None:
     for text in _texts(file):
         started = time.perf_counter()
         found = screening.screen(text).as_dict()
-        found.pop("worst")
+        del found["worst"], found["question"]
         _out({"text": text, **found, "ms": _ms(started)})
 
 

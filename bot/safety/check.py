@@ -36,7 +36,7 @@ _ENDING_TIERS = ("T0", "T1")
 _ID = re.compile(r"[a-z][a-z_]{1,30}")
 _CATEGORY = re.compile(r"RF\d{2}")
 _KEYS = {"questions", "progress", "typed", "did_you_mean_below", "symptom", "change", "refusals", "families"}
-_QUESTION_KEYS = {"id", "category", "tier", "words", "text", "review"}
+_QUESTION_KEYS = {"id", "category", "tier", "words", "text", "review", "facts"}
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class CheckQuestion:
     tier: str
     words: str
     review: str
+    facts: tuple[str, ...] = ()  # families of the rules that a yes confirms for the rest of the conversation
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,7 @@ def _load(path: Path, rules: RuleSet) -> SafetyCheck:
 def _question(value: Any, file: str, rules: RuleSet) -> CheckQuestion:
     named = value.get("id") if isinstance(value, dict) else None
     where = f"{file} {named or 'question'}"
-    data = schema.check_keys(value, _QUESTION_KEYS, where, _QUESTION_KEYS)
+    data = schema.check_keys(value, _QUESTION_KEYS, where, _QUESTION_KEYS - {"facts"})
     text = schema.text(data["text"], f"{where} text")
     if not _ID.fullmatch(str(data["id"])):
         raise ValueError(f"{where}: an id is small letters and _")
@@ -206,6 +207,10 @@ def _question(value: Any, file: str, rules: RuleSet) -> CheckQuestion:
     state = (data["review"] or {}).get("state") if isinstance(data["review"], dict) else None
     if state not in ("pending", "reviewed"):
         raise ValueError(f"{where}: review.state must be pending or reviewed")
+    facts = schema.texts(data.get("facts", []), f"{where} facts")
+    unknown = sorted(set(facts) - set(rules.finder.sizes))
+    if unknown:
+        raise ValueError(f"{where} facts: data/safety has no family {', '.join(unknown)}")
     return CheckQuestion(
-        str(data["id"]), text, str(data["category"]), str(data["tier"]), str(data["words"]), str(state)
+        str(data["id"]), text, str(data["category"]), str(data["tier"]), str(data["words"]), str(state), facts
     )

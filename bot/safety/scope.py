@@ -56,6 +56,7 @@ CUES = (
     "cue_asks",
     "cue_cause",
     "cue_narrated",
+    "cue_fiction",
 )
 _NEGATION_REACH = 4
 _LISTED_REACH = 6  # from one item of a denied list to the next
@@ -91,8 +92,10 @@ class ScopeReader:
             return HYPOTHETICAL
         if self._general_question(span):
             return QUESTION_SCOPE
+        if self._told_as_fiction(span):
+            return HYPOTHETICAL
         if not ignore_person and self._about_other(span):
-            return OTHER_PAST if self._other_past(span) else OTHER_NOW
+            return OTHER_PAST if self._other_past(span) or self._settled(span) else OTHER_NOW
         if self._settled(span):
             return SETTLED
         if self._past(hit):
@@ -104,6 +107,15 @@ class ScopeReader:
         if span not in self._of_span:
             self._of_span[span] = self.scope(Hit(span, (span,)), ("idiom",))
         return self._of_span[span]
+
+    def same_clause(self, first: int, last: int, whole: bool) -> bool:
+        """No sentence ends between two places; and, unless the ``whole`` of it counts, no "and" or "but" stands there."""
+        if max(self._tokens.breaks[first : last + 1]) >= LINE:
+            return False
+        if whole:
+            return True
+        between = range(first, last)
+        return not any(place in self._at["cue_clause"] or place in self._at["cue_joiner"] for place in between)
 
     def tells_of_another(self, hit: Hit) -> bool:
         """ "scared of her boyfriend": somebody else's, and no "I" or "me" in it or just before it."""
@@ -215,6 +227,11 @@ class ScopeReader:
         if any(place in someone or self._tokens.owners[place] is not None for place in places):
             return False
         return any(place in self._at["cue_cause"] for place in places)
+
+    def _told_as_fiction(self, span: Span) -> bool:
+        """A dream, a film, a novel: said before it in the same sentence."""
+        first, _ = self._sentence(span)
+        return any(place in self._at["cue_fiction"] for place in range(first, span[0]))
 
     def _subjects(self, first: int, last: int) -> int:
         return sum(

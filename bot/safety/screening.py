@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from bot.safety import scope as scopes
 from bot.safety.frames import Chunk, Frame
 from bot.safety.matching import Found, Hit, chunk_hits
-from bot.safety.normalise import LINE, tokenise
+from bot.safety.normalise import tokenise
 from bot.safety.rules import Placed, RuleSet, load_rules
 from bot.safety.schema import ALARM_TIERS, ASK, FIRE, NONE, TIERS, Category, Raise, Rule
 from bot.safety.scope import ScopeReader
@@ -221,9 +221,9 @@ def _apply(frame: Frame, category: Category, reading: Reading, known: _Known) ->
 
 
 def _excuses(place: _Place, anchor: _Place, reading: Reading) -> bool:
-    """What is said in another sentence of a long message takes nothing back."""
+    """What is said in another sentence takes nothing back, nor what was before a "but" or an "and"."""
     first, last = sorted((place.hit.span, anchor.hit.span))
-    return first[1] >= last[0] or max(reading.found.tokens.breaks[first[1] : last[0] + 1]) < LINE
+    return first[1] > last[0] or reading.reader.same_clause(first[1], last[0], whole=first == anchor.hit.span)
 
 
 def _nearest(anchor: _Place, others: Sequence[_Place], reach: int) -> _Place | None:

@@ -110,14 +110,7 @@ class SoftLayer:
         """Sentence vectors of the parts that tell most by their words alone, as many as there is time for."""
         if self.encode is None:
             return {}
-        chosen: list[int] = []
-        budget = MOST_ENCODED_WORDS
-        for place in sorted(range(len(parts)), key=lambda place: (-scores[place], place)):
-            size = parts[place].last - parts[place].first
-            if chosen and size > budget:
-                continue
-            chosen.append(place)
-            budget -= size
+        chosen = worth_encoding(parts, scores)
         texts = [text[slice(*parts[place].span)] for place in chosen]
         return dict(zip(chosen, self.encode(texts), strict=True))
 
@@ -160,6 +153,19 @@ def load_soft(folder: Path, encode: Encode | None) -> SoftLayer:
             about=about["about"],
             encode=encode,
         )
+
+
+def worth_encoding(parts: Sequence[Part], scores: Sequence[float] | np.ndarray) -> list[int]:
+    """The places of the parts that tell most by their words alone, as many as there is time to encode."""
+    chosen: list[int] = []
+    budget = MOST_ENCODED_WORDS
+    for place in sorted(range(len(parts)), key=lambda place: (-scores[place], place)):
+        size = parts[place].last - parts[place].first
+        if chosen and size > budget:
+            continue
+        chosen.append(place)
+        budget -= size
+    return chosen
 
 
 def split(text: str, tokens: Tokens) -> list[Part]:

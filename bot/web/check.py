@@ -66,6 +66,16 @@ def category_of(payload: str) -> str:
         return ""
 
 
+def facts_of(payload: str) -> tuple[str, ...]:
+    """What a button's answer confirms for the rest of the conversation: families of the rules, for a plain yes."""
+    named = _parts(payload)
+    check = flow.load_check()
+    try:
+        return check.questions[check.place(named[0])].facts if named and named[1] == flow.YES else ()
+    except KeyError:
+        return ()
+
+
 def pressed_by(text: str, offered: Sequence[str]) -> str:
     """The button of the check that a typed message stands for, of those last offered; empty where it is none."""
     ours = [payload for payload in offered if payload.startswith(PREFIX) and payload != CHECK_START]

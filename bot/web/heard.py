@@ -26,10 +26,13 @@ REFUSED_IDS = "safety/safety_refused"
 
 @dataclass(frozen=True)
 class Heard:
-    """`texts`: typed lately, oldest first. `denied`: categories. `offered`: payloads of what was asked last."""
+    """`texts`: typed lately, oldest first. `denied`: categories. `facts`: confirmed by a yes in the safety check.
+    `offered`: payloads of what was asked last.
+    """
 
     texts: tuple[str, ...] = ()
     denied: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()
     offered: tuple[str, ...] = ()
 
 
@@ -48,7 +51,8 @@ def latest(session: Session, conversation_id: str) -> list[Event]:
 def heard_in(log: Sequence[Event]) -> Heard:
     """The same from events, oldest first."""
     typed = [text for event in log if event.author == events.PATIENT and (text := _typed(event.body))]
-    return Heard(tuple(typed[-HISTORY:]), _denied(log), _offered(log))
+    facts = [fact for event in log if event.author == events.PATIENT for fact in check.facts_of(_payload(event.body))]
+    return Heard(tuple(typed[-HISTORY:]), _denied(log), frozenset(facts), _offered(log))
 
 
 def turns_since(log: Sequence[Event], *answer_ids: str) -> int | None:
@@ -112,8 +116,12 @@ def _denied(log: Sequence[Event]) -> frozenset[str]:
     return frozenset(category for category, turn in after.items() if turns - turn < DENIED_TURNS)
 
 
+def _payload(body: Mapping[str, Any]) -> str:
+    return str(body.get("payload") or "")
+
+
 def _category_denied(body: Mapping[str, Any], open_category: str) -> str:
-    payload = str(body.get("payload") or "")
+    payload = _payload(body)
     if check.answer_of(payload) == NO:
         return check.category_of(payload)
     no = payload == SAFETY_NO if payload else is_plain_no(str(body.get("text") or ""))

@@ -125,7 +125,7 @@ def screen(incoming: Incoming, lately: Heard = NOTHING_HEARD) -> Screening:
     """
     if incoming.payload:
         return check.screening(incoming.payload)
-    words = screen_words(incoming.text, lately.texts, lately.denied)
+    words = screen_words(incoming.text, lately.texts, lately.denied, lately.facts)
     return words if words.worst else check.screening(check.pressed_by(incoming.text, lately.offered))
 
 

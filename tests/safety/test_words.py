@@ -230,7 +230,7 @@ def test_not_a_plain_yes(text: str) -> None:
         ("spine.yml", "  tier: T1\n", "  tier: T9\n", "spine.yml RF01.*T9"),
         ("spine.yml", "call {emergency_number}.", "call {emergency}.", "spine.yml RF01.*emergency"),
         ("spine.yml", '"{sexual_loss}"', '"{sexual_los}"', "sexual_los"),
-        ("spine.yml", '"{sexual_loss}"', '"{sexual_loss} ..2"', "spine.yml RF01 hard"),
+        ("spine.yml", '"{sexual_loss}"', '"{sexual_loss} ..2"', "spine.yml RF01 (hard|ask)"),
         ("mind.yml", "hypothetical: fire", "hypothetical: shout", "mind.yml RF34.*shout"),
         ("mind.yml", "state: pending", "state: signed by nobody", "mind.yml RF34.*signed"),
         ("common.yml", "same_day_systems", "same_day_sistems", "common.yml.*same_day_sistems"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from bot import screening, training
 from bot.cli import app
 
 RED = "since this morning I can't pee and I am numb between my legs"
@@ -17,6 +18,13 @@ QUIET = "my back hurts after sitting"
 
 def rows(output: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def rules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The soft layer has tests of its own (tests/nlu); training it takes minutes."""
+    monkeypatch.setattr(training, "train_soft_layer", lambda force=False: None)
+    monkeypatch.setattr(screening, "soft_layer", lambda: None)
 
 
 def screened(given: str | bytes) -> list[dict[str, Any]]:

@@ -12,7 +12,17 @@ import pytest
 
 from bot import training
 from bot.settings import ROOT, Settings
-from bot.training import KEPT_MODELS, MADE_OF, TrainingFailed, model_hash, model_path, train
+from bot.training import (
+    KEPT_MODELS,
+    MADE_OF,
+    SOFT_MADE_OF,
+    TrainingFailed,
+    model_hash,
+    model_path,
+    soft_path,
+    train,
+    train_soft_layer,
+)
 
 
 @pytest.fixture
@@ -20,6 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of three files, in place of the real one."""
     monkeypatch.setattr(training, "ROOT", tmp_path)
     monkeypatch.setattr(training, "MODELS", tmp_path / "models")
+    monkeypatch.setattr(training, "train_soft_layer", lambda force=False: soft_path())
     (tmp_path / "models").mkdir()
     (tmp_path / "data" / "nlu").mkdir(parents=True)
     (tmp_path / "config.yml").write_text("pipeline: []")
@@ -48,8 +59,17 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_everything_that_is_named_is_there() -> None:
-    for pattern in MADE_OF:
+    for pattern in (*MADE_OF, *SOFT_MADE_OF):
         assert list(ROOT.glob(pattern)), pattern
+
+
+def test_a_soft_layer_that_is_there_is_not_trained_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def trained_again() -> None:
+        raise AssertionError("it is there")
+
+    monkeypatch.setattr(training, "learning_examples", trained_again)
+    soft_path().mkdir(parents=True)
+    assert train_soft_layer() == soft_path()
 
 
 def test_the_hash_changes_with_content_and_with_names_only(project: Path) -> None:
