@@ -54,9 +54,13 @@ class TrainingFailed(Exception):
 
 
 def model_hash(files: Iterable[Path] | None = None) -> str:
-    """The hash of what the model is made of: names and contents of the files, and the Python version."""
-    digest = hashlib.sha256(f"{sys.version_info[:2]}".encode())
-    for path in sorted(_files(MADE_OF) if files is None else files):
+    """The hash of what Rasa's model is made of: names and contents of the files, and the Python version."""
+    return _hash(_files(MADE_OF) if files is None else files, f"{sys.version_info[:2]}")
+
+
+def _hash(files: Iterable[Path], more: str = "") -> str:
+    digest = hashlib.sha256(more.encode())
+    for path in sorted(files):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
 
@@ -68,7 +72,7 @@ def model_path() -> Path:
 
 def soft_path() -> Path:
     """Where the safety's soft layer of the present files is, or will be."""
-    return MODELS / f"soft-{model_hash(_files(SOFT_MADE_OF))}"
+    return MODELS / f"soft-{_hash(_files(SOFT_MADE_OF))}"  # plain arrays: the same for every Python version
 
 
 def trained() -> bool:

@@ -28,7 +28,7 @@ RARE = 3
 INVERSE_REGULARISATION = 1.0
 FOLDS, ROUNDS, SEED = 4, 2, 20
 # Of ordinary messages and decoys at most so many may be asked about by the soft layer alone, on folds not trained on.
-MOST_ASKED = 0.034
+MOST_ASKED = 0.04
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class ScopeReader:
         return self._of_span[span]
 
     def same_clause(self, first: int, last: int, whole: bool) -> bool:
-        """No sentence ends between two places; and, unless the ``whole`` of it counts, no "and" or "but" stands there."""
+        """No sentence ends between two places; nor, unless the ``whole`` counts, does an "and" or "but" stand there."""
         if max(self._tokens.breaks[first : last + 1]) >= LINE:
             return False
         if whole:
