@@ -21,7 +21,7 @@ from bot.safety.normalise import tokenise
 from bot.safety.rules import load_examples
 from bot.safety.schema import PLACEHOLDERS
 from bot.safety.screening import SOFT, read
-from bot.safety.soft import MOST_ENCODED_WORDS, MOST_PART_WORDS, PART_WORDS, SoftLayer, load_soft
+from bot.safety.soft import LONGEST_PART, MOST_ENCODED_WORDS, SHORTEST_PART, SoftLayer, load_soft
 from bot.understanding import encoder
 from tests.support.metamorphic import ORDINARY, is_alarm, level
 
@@ -238,4 +238,4 @@ def test_a_long_message_costs_one_call_of_the_encoder_with_few_words(soft: SoftL
     text = (piece * LONG)[:LONG]
     assert safety.screen(text, soft=replace(soft, encode=counted)) == safety.screen(text, soft=soft)
     assert len(calls) == 1
-    assert calls[0] <= MOST_ENCODED_WORDS + MOST_PART_WORDS + PART_WORDS // 2
+    assert calls[0] <= MOST_ENCODED_WORDS + LONGEST_PART + SHORTEST_PART
