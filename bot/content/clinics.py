@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ NEEDED = ("emergency", "urgent", "crisis")
 @dataclass(frozen=True)
 class Clinic:
     """`calls` are lines to show as links, by use; `numbers` fill the placeholders of safety wording; `exit_url` is the
-    neutral page of somebody else, where a patient who leaves quickly ends up."""
+    neutral page of somebody else, where a patient who leaves quickly ends up; `own_lines` are, by category, the uses of
+    the lines that a red flag has of its own."""
 
     id: str
     name: str
@@ -25,6 +27,7 @@ class Clinic:
     numbers: dict[str, str]
     about: dict[str, Any]
     exit_url: str = "about:blank"
+    own_lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def public(self) -> dict[str, Any]:
         """What the patient's page may know about the clinic."""
@@ -42,17 +45,20 @@ class Clinic:
 def load_clinics(data: Path = DATA) -> dict[str, Clinic]:
     """All clinics by id. Raises ContentError where a number that safety needs is missing."""
     countries = read_yaml(data / "numbers.yml")
+    own_lines = {category: tuple(uses) for category, uses in read_yaml(data / "own_lines.yml").items()}
     clinics = {}
     for path in sorted((data / "clinics").glob("*.yml")):
         about = read_yaml(path)
         country = countries.get(about["country"])
         if country is None:
             raise ContentError(f"{name(path)}: country {about['country']!r} is not in data/numbers.yml.")
-        clinics[about["id"]] = _clinic(about, country, name(path))
+        clinics[about["id"]] = _clinic(about, country, own_lines, name(path))
     return clinics
 
 
-def _clinic(about: dict[str, Any], country: dict[str, Any], file: str) -> Clinic:
+def _clinic(
+    about: dict[str, Any], country: dict[str, Any], own_lines: Mapping[str, tuple[str, ...]], file: str
+) -> Clinic:
     lists = {use: lines if isinstance(lines, list) else [lines] for use, lines in country.items() if use != "checked"}
     calls = {use: [line for line in lines if line] for use, lines in lists.items()}
     for use in NEEDED:
@@ -73,4 +79,5 @@ def _clinic(about: dict[str, Any], country: dict[str, Any], file: str) -> Clinic
     exit_url = about.get("exit_url")
     if not isinstance(exit_url, str) or not exit_url.startswith("https://"):
         raise ContentError(f"{file}: exit_url must be the https:// address of a neutral page, such as the weather.")
-    return Clinic(about["id"], about["name"], about["country"], about["email"], calls, numbers, about, exit_url)
+    named = about["id"], about["name"], about["country"], about["email"]
+    return Clinic(*named, calls, numbers, about, exit_url, own_lines)

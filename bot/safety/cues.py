@@ -14,8 +14,9 @@ from bot.safety import schema
 from bot.safety.check import CHECK_FILE, SafetyCheck, load_check
 from bot.safety.frames import Frame, expand, parse_frame
 from bot.safety.matching import Found, PhraseFinder, build_finder, literals
-from bot.safety.normalise import Language, plain_words, tokenise
+from bot.safety.normalise import Language, plain_words
 from bot.safety.rules import RuleSet, load_rules
+from bot.safety.screening import read
 
 _SYMPTOM, _MINE, _CHANGE, _REFUSAL = "symptom", "symptom_mine", "change", "refusal_"
 
@@ -77,8 +78,8 @@ def _ours(rules: RuleSet) -> Cues:
 def _read(text: str) -> tuple[Found, Found, Cues]:
     rules = load_rules()
     cues = load_cues(rules=rules)
-    tokens = tokenise(text, rules.language, rules.speller)
-    return cues.finder.find(tokens), rules.finder.find(tokens), cues
+    found = read(text, rules).found  # as screened a moment ago, and remembered
+    return cues.finder.find(found.tokens), found, cues
 
 
 def _symptom(ours: Found, rules: Found, cues: Cues) -> bool:

@@ -18,8 +18,6 @@ SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE = "safety:yes", "safety:no", "safety:not_
 SAFETY_RELEASE = "safety:released"
 CHECK_START = "check:start"
 CRISIS, EMERGENCY = "T0", "T1"
-# Categories with help lines of their own, by their use in data/numbers.yml.
-OWN_LINES = {"RF37": ("child", "abuse"), "RF38": ("abuse",)}
 
 
 def body(kind: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:
         category=finding.category,
         answer_id=words.id,
         calls=calls(clinic, finding.tier, finding.category),
-        **_way_to_leave(finding),
+        **_way_to_leave(finding, clinic),
     )
 
 
@@ -61,9 +59,9 @@ def with_lead(shown: dict[str, Any], lead: str) -> dict[str, Any]:
     return {**shown, "bubbles": texts, "lead": lead, "fallback_text": f"{lead}\n\n{shown['fallback_text']}"}
 
 
-def _way_to_leave(finding: Finding) -> dict[str, bool]:
+def _way_to_leave(finding: Finding, clinic: Clinic) -> dict[str, bool]:
     """Words about abuse carry the button that leaves the page: somebody may be looking on."""
-    return {"leave": True} if finding.category in OWN_LINES else {}
+    return {"leave": True} if finding.category in clinic.own_lines else {}
 
 
 def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[
             button(labels["no"], SAFETY_NO),
             button(labels["not_sure"], SAFETY_NOT_SURE),
         ],
-        **_way_to_leave(finding),
+        **_way_to_leave(finding, clinic),
     )
 
 
@@ -91,7 +89,7 @@ def calls(clinic: Clinic, tier: str | None, category: str = "") -> list[dict[str
     """The lines to call for a tier, as (label, tel or sms), the one to use first."""
     lines = clinic.calls
     emergency, crisis = lines.get("emergency", []), lines.get("crisis", [])
-    own = [line for use in OWN_LINES.get(category, ()) for line in lines.get(use, [])]
+    own = [line for use in clinic.own_lines.get(category, ()) for line in lines.get(use, [])]
     if tier == CRISIS:
         # Who is in danger of others needs other help than who is in danger of themselves.
         return [*emergency, *own] if own else [*crisis[:1], *emergency, *crisis[1:]]

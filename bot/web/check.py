@@ -119,9 +119,9 @@ def _question(step: Step, clinic: Clinic, wording: Wording) -> dict[str, Any]:
         flow.STOP: labels["stop_check"],
     }
     # Who is in danger of themselves or of others has the lines for that on screen while answering.
-    near = question.tier == bodies.CRISIS or question.category in bodies.OWN_LINES
+    near = question.tier == bodies.CRISIS or question.category in clinic.own_lines
     calls = {"calls": bodies.calls(clinic, question.tier, question.category)} if near else {}
-    leave = {"leave": True} if question.category in bodies.OWN_LINES else {}
+    leave = {"leave": True} if question.category in clinic.own_lines else {}
     return bodies.body(
         "question",
         (*intro, lead, question.text),
@@ -184,7 +184,7 @@ def first_words(clinic: Clinic, wording: Wording) -> dict[str, Any]:
 def refused(hold: Mapping[str, Any], text: str, times: int, clinic: Clinic, wording: Wording) -> dict[str, Any]:
     """To somebody who does not want to go: heard, one reason, the numbers, a person. Shorter each of `times` before."""
     tier, category = str(hold.get("tier") or bodies.EMERGENCY), str(hold.get("category") or "")
-    crisis = tier == bodies.CRISIS and category not in bodies.OWN_LINES
+    crisis = tier == bodies.CRISIS and category not in clinic.own_lines
     said = safety.refusal(text)
     heard = said.heard[min(times, 1)] if said else ""
     if times == 0:

@@ -40,6 +40,7 @@ def small_content(folder: Path) -> Path:
     shutil.copytree(DATA / "clinics", data / "clinics")
     shutil.copyfile(DATA / "silence.yml", data / "silence.yml")
     line = {"label": "999", "tel": "999", "mark": "K"}
+    write(data / "own_lines.yml", {"RF38": ["abuse"]})
     write(data / "numbers.yml", {"GB": {"checked": "2026-01-02", **{use: [line] for use in NEEDED}}})
     write(data / "messages.yml", {"messages": {"hello": "Hello."}, "labels": {"ok": "OK"}, "mail": {}})
     write(data / "interface.yml", {"send": "Send"})
