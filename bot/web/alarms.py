@@ -51,21 +51,26 @@ def hand_over(
     if open_already is not None:
         _tell_again(services, session, incoming, open_already, "handoff_still" if unanswered else "handoff_again")
         return
+    raised = _pass_on(session, incoming, finding, unanswered)
+    _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
+
+
+def _pass_on(session: Session, incoming: Incoming, finding: Finding | None, unanswered: bool = False) -> Raised:
+    """The handoff of a finding, or (without one) of a wish for a person."""
     words = safety.words_of(finding, incoming.clinic.numbers) if finding else None
-    raised = raise_handoff(
+    return raise_handoff(
         session,
         conversation_id=incoming.conversation_id,
         message_key=incoming.key,
         clinic=incoming.clinic.id,
-        tier=tier,
-        category=category,
+        tier=finding.tier if finding else PERSON_TIER,
+        category=finding.category if finding else PERSON_CATEGORY,
         rule=finding.rule if finding else None,
         words=incoming.text,
         message_shown=words.id if words else "",
         numbers_shown=_shown_numbers(words, incoming.clinic) if words else [],
         about=_about(finding, unanswered) if finding else {},
     )
-    _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
 
 
 def _about(finding: Finding, unanswered: bool) -> dict[str, Any]:
@@ -104,17 +109,7 @@ def person_by_words(services: Services, session: Session, incoming: Incoming) ->
     if found is not None:
         raised = Raised(found.id, False, "waiting", found.created_at)
     else:
-        raised = raise_handoff(
-            session,
-            conversation_id=incoming.conversation_id,
-            message_key=incoming.key,
-            clinic=incoming.clinic.id,
-            tier=PERSON_TIER,
-            category=PERSON_CATEGORY,
-            rule=None,
-            words=incoming.text,
-            message_shown="",
-        )
+        raised = _pass_on(session, incoming, None)
     _tell(services, session, incoming, raised, "handoff_waiting_person")
 
 

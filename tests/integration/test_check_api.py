@@ -20,8 +20,8 @@ from tests.support.patient_api import (
     RED,
     Patient,
     ScriptedRasa,
+    accepted,
     broken,
-    door,
     failing_at,
     ids,
     kinds,
@@ -62,10 +62,7 @@ def services(tmp_path: Path, rasa: ScriptedRasa) -> Services:
 
 @pytest.fixture
 async def patient(services: Services) -> AsyncIterator[Patient]:
-    async with door(services) as client:
-        made = Patient(client, services)
-        await made.open()
-        await made.accept()
+    async with accepted(services) as made:
         yield made
 
 

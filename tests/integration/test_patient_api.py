@@ -24,6 +24,7 @@ from tests.support.patient_api import (
     RED,
     Patient,
     ScriptedRasa,
+    accepted,
     broken,
     door,
     failing_at,
@@ -46,10 +47,7 @@ def services(tmp_path: Path, rasa: ScriptedRasa) -> Services:
 @pytest.fixture
 async def patient(services: Services) -> AsyncIterator[Patient]:
     """A patient who has read the first-run notice."""
-    async with door(services) as client:
-        made = Patient(client, services)
-        await made.open()
-        await made.accept()
+    async with accepted(services) as made:
         yield made
 
 

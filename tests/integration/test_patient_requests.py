@@ -12,7 +12,7 @@ import pytest
 
 from bot.web.bodies import SAFETY_NO
 from bot.web.services import Services
-from tests.support.patient_api import QUESTION, RED, Patient, ScriptedRasa, door, ids, kinds, make_services
+from tests.support.patient_api import QUESTION, RED, Patient, ScriptedRasa, accepted, door, ids, kinds, make_services
 
 
 @pytest.fixture
@@ -23,10 +23,7 @@ def services(tmp_path: Path) -> Services:
 @pytest.fixture
 async def patient(services: Services) -> AsyncIterator[Patient]:
     """A patient who has read the first-run notice."""
-    async with door(services) as client:
-        made = Patient(client, services)
-        await made.open()
-        await made.accept()
+    async with accepted(services) as made:
         yield made
 
 

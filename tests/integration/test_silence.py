@@ -23,7 +23,17 @@ from bot.web.bodies import PERSON, SAFETY_NO, SAFETY_RELEASE, SAFETY_YES
 from bot.web.services import Services
 from bot.web.silence import silence_watch
 from tests.support.database import HandClock, add_person, at_once
-from tests.support.patient_api import RED, Patient, ScriptedRasa, broken, door, failing_at, ids, kinds, make_services
+from tests.support.patient_api import (
+    RED,
+    Patient,
+    ScriptedRasa,
+    accepted,
+    broken,
+    failing_at,
+    ids,
+    kinds,
+    make_services,
+)
 
 # A crisis question: 3 minutes.
 VAGUE = "I can't take this any more"
@@ -39,10 +49,7 @@ def services(tmp_path: Path) -> Services:
 
 @pytest.fixture
 async def patient(services: Services) -> AsyncIterator[Patient]:
-    async with door(services) as client:
-        made = Patient(client, services)
-        await made.open()
-        await made.accept()
+    async with accepted(services) as made:
         yield made
 
 

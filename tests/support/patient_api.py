@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,17 @@ def door(services: Services) -> httpx.AsyncClient:
     app.state.services = services
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://pne.test")
+
+
+@asynccontextmanager
+async def accepted(services: Services) -> AsyncIterator[Patient]:
+    """A patient who has read the first-run notice."""
+    async with door(services) as client:
+        made = Patient(client, services)
+        await made.open()
+        await made.accept()
+        yield made
+
 
 
 def broken(db: Database, *, reads: bool = True, writes: bool = True) -> Database:
