@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from bot.content import load_clinics, load_wording
+from bot.content import load_clinics
 from bot.screening import screen
 from bot.settings import Settings
 from bot.training import train
@@ -24,14 +24,14 @@ def open_tutor(settings: Settings) -> Callable[[str], Awaitable[dict[str, Any]]]
 
     say = open_agent(train(settings))
     read = message_reader()
-    clinic, wording = load_clinics()[settings.default_clinic], load_wording()
+    clinic = load_clinics()[settings.default_clinic]
 
     async def ask(text: str) -> dict[str, Any]:
         screening = screen(text)
         about: dict[str, Any] = {}
         if screening.worst is not None and screening.tier not in NO_ALARM:
             if screening.ask:
-                shown = [bodies.safety_question(screening.worst, clinic, wording)]
+                shown = [bodies.safety_question(screening.worst, clinic)]
             else:
                 shown = [bodies.safety_words(screening.worst, clinic)]
         elif not text.strip():

@@ -143,9 +143,8 @@ class CuratedResponses(NaturalLanguageGenerator):
         if found is None:
             return self._plain(action, tracker)
         question = safety.question_for(found["category"], self._clinic(tracker).numbers)
-        labels = self._wording.labels
         # They send their own words: a plain No is read by the safety library, like a typed one.
-        buttons = [replies.button(labels[key], labels[key]) for key in ("yes", "no", "not_sure")]
+        buttons = [replies.button(title, title) for _, title in question.answers]
         return {
             "text": f"{question.lead}\n\n{question.question}",
             "buttons": buttons,

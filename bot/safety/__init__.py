@@ -11,33 +11,39 @@ from bot.safety.cues import is_refusal, load_cues, refusal, tells_of_change, tel
 from bot.safety.rules import RuleSet, load_rules
 from bot.safety.screening import Finding, Screening, screen
 from bot.safety.words import (
+    AnswerWords,
     SafetyQuestion,
     SafetyWords,
+    answer_words,
+    has_direct_question,
     is_plain_no,
     is_plain_yes,
-    question_buttons,
     question_for,
+    typed_answer,
     words_for,
 )
 
 __all__ = [
+    "AnswerWords",
     "Finding",
     "RuleSet",
     "SafetyQuestion",
     "SafetyWords",
     "Screening",
+    "answer_words",
+    "has_direct_question",
     "is_plain_no",
     "is_plain_yes",
     "is_refusal",
     "load_check",
     "load_cues",
     "load_rules",
-    "question_buttons",
     "question_for",
     "refusal",
     "screen",
     "tells_of_change",
     "tells_of_symptom",
+    "typed_answer",
     "words_for",
     "words_of",
 ]

@@ -47,7 +47,7 @@ def tells_of_symptom(text: str) -> bool:
 def tells_of_change(text: str) -> bool:
     """Whether a message tells of a symptom that is new, changed or worse."""
     ours, rules, cues = _read(text)
-    return bool((_CHANGE in ours.spans or cues.change_rules & rules.spans.keys()) and _symptom(ours, rules, cues))
+    return bool((_CHANGE in ours.families or cues.change_rules & rules.families) and _symptom(ours, rules, cues))
 
 
 def is_refusal(text: str) -> bool:
@@ -83,7 +83,7 @@ def _read(text: str) -> tuple[Found, Found, Cues]:
 
 
 def _symptom(ours: Found, rules: Found, cues: Cues) -> bool:
-    if _SYMPTOM in ours.spans or cues.symptom_rules & rules.spans.keys():
+    if _SYMPTOM in ours.families or cues.symptom_rules & rules.families:
         return True
     return any(ours.tokens.owners[start] is not None for start, _ in ours.of(_MINE))
 

@@ -62,9 +62,7 @@ def _example(line: str, where: str) -> Example:
         raise ValueError(f"{where}: not JSON ({error})") from None
     if not isinstance(data, dict) or set(data) - {"text", "expect", "category", "kind", "why"}:
         raise ValueError(f"{where}: expected text, expect, category, kind and why")
-    example = Example(
-        str(data.get("text", "")), str(data.get("expect")), data.get("category"), str(data.get("kind"))
-    )
+    example = Example(str(data.get("text", "")), str(data.get("expect")), data.get("category"), str(data.get("kind")))
     if not example.text.strip() or example.expect not in EXPECT or example.kind not in KINDS:
         raise ValueError(f"{where}: text, expect ({'/'.join(EXPECT)}) or kind ({'/'.join(KINDS)}) missing or wrong")
     if example.needs_help and not example.category:

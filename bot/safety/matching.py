@@ -8,41 +8,62 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from heapq import heapify, heappop, heappush
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from bot.safety.frames import NEAR, Chunk, Frame, Step, literal
-from bot.safety.normalise import STOP, Tokens
+from bot.safety.normalise import Tokens
 
 Span = tuple[int, int]
-# How a family is made of others: the first family of the chunk, all that it needs, the chunk itself.
-Recipe = tuple[str, frozenset[str], Chunk]
 _UNKNOWN = "_"
 _MOST_SPANS = 200
+_NOTHING: frozenset[int] = frozenset()
 _NUMBERS_ARE_COMMON = 50
 
 
 @dataclass(frozen=True)
 class Found:
-    """Where each family stands in one text (content-word positions, end exclusive).
+    """Which families stand in one text, and where: content-word positions, end exclusive, in the order of the text.
 
-    ``gaps``: for places of families that are made of families, the words in between that belong to no part.
+    Most families are words written straight into frames and never asked for, so places are looked up when they are:
+    ``groups`` has those of each group of phrases, ``groups_of`` the groups that a family shares. ``gaps``: for places
+    of families that are made of families, the words in between that belong to no part.
     """
 
     tokens: Tokens
-    spans: Mapping[str, tuple[Span, ...]]
-    gaps: Mapping[tuple[str, Span], frozenset[int]] = field(default_factory=dict)
+    families: set[str]
+    groups: Mapping[int, list[Span]] = field(default_factory=dict)
+    groups_of: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    places: dict[str, Sequence[Span]] = field(default_factory=dict)
+    gaps: dict[tuple[str, Span], frozenset[int]] = field(default_factory=dict)
 
-    def of(self, family: str) -> tuple[Span, ...]:
-        return self.spans.get(family, ())
+    def of(self, family: str) -> Sequence[Span]:
+        """The places of a family; none where it does not stand in the text."""
+        if family not in self.families:
+            return ()
+        if family not in self.places:
+            here = self.groups_of[family].intersection(self.groups)
+            spans = [span for group in here for span in self.groups[group]]
+            self.places[family] = _in_order(spans) if len(spans) > 1 else spans
+        return self.places[family]
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(NamedTuple):
     """One place where a chunk's steps all stand together. ``between``: words inside its parts that belong to none."""
 
     span: Span
     parts: tuple[Span, ...]
-    between: frozenset[int] = frozenset()
+    between: frozenset[int] = _NOTHING
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to make a family of others: all that must stand in the text, and how."""
+
+    family: str
+    needs: frozenset[str]
+    chunk: Chunk
 
 
 @dataclass(frozen=True)
@@ -52,46 +73,62 @@ class PhraseFinder:
     matcher: Any
     vocabulary: Any
     words: frozenset[str]
-    names: Mapping[int, tuple[str, ...]]  # the families that share a group of phrases
+    names: Mapping[int, frozenset[str]]  # the families that share a group of phrases
+    groups_of: Mapping[str, frozenset[int]]  # the same the other way round
     numbers: Mapping[str, tuple[tuple[float, float], ...]]
-    derived: tuple[tuple[str, tuple[Recipe, ...]], ...]
+    recipes: tuple[Recipe, ...]  # those of one family together, after the ones of the families they need
+    recipes_by_family: Mapping[str, tuple[int, ...]]  # each recipe under the rarest family that it needs
+    recipes_after: Mapping[str, tuple[int, ...]]  # the recipes that need a family which is itself made of others
+    starting: frozenset[str]  # the families under which there are recipes
     blockers: frozenset[str] = field(default_factory=frozenset)
     sizes: Mapping[str, int] = field(default_factory=dict)  # phrases a family has: how common it may be
 
     def find(self, tokens: Tokens) -> Found:
         """Find every family in the text."""
-        spans: dict[str, list[Span]] = {}
-        if tokens.words:
-            from spacy.tokens import Doc
+        if not tokens.words:
+            return Found(tokens, set())
+        from spacy.tokens import Doc
 
-            seen = [word if word in self.words else _UNKNOWN for word in tokens.words]
-            for key, start, end in self.matcher(Doc(self.vocabulary, words=seen)):
-                if end - start == 1 or not _broken(tokens, start + 1, end):
-                    place = (start, end)
-                    for name in self.names[key]:
-                        spans.setdefault(name, []).append(place)
-            for number, word in enumerate(tokens.words):
-                if word[0].isdigit():
-                    for family in self._number_families(word):
-                        spans.setdefault(family, []).append((number, number + 1))
-        ordered = {name: _in_order(places) if len(places) > 1 else (places[0],) for name, places in spans.items()}
-        gaps: dict[tuple[str, Span], frozenset[int]] = {}
-        found = Found(tokens, ordered, gaps)
-        present = ordered.keys()
-        for name, recipes in self.derived:
-            here = [chunk for first, needs, chunk in recipes if first in ordered and needs <= present]
-            if not here:
-                continue
-            more: set[Span] = set()
-            for hit in (hit for chunk in here for hit in chunk_hits(found, chunk, self.blockers)):
-                more.add(hit.span)
-                inside = {place for part in hit.parts for place in range(*part)}
-                between = frozenset(place for place in range(*hit.span) if place not in inside)
-                # The same place found in two ways: only what lies between in both of them counts.
-                gaps[name, hit.span] = gaps.get((name, hit.span), between) & between
-            if more:
-                ordered[name] = _in_order(more.union(ordered.get(name, ())))
+        groups: dict[int, list[Span]] = {}
+        seen = [word if word in self.words else _UNKNOWN for word in tokens.words]
+        for group, start, end in self.matcher(Doc(self.vocabulary, words=seen)):
+            if end - start == 1 or not tokens.stop_within(start + 1, end):
+                groups.setdefault(group, []).append((start, end))
+        families: set[str] = set().union(*map(self.names.__getitem__, groups))
+        found = Found(tokens, families, groups, self.groups_of)
+        self._add_numbers(found)
+        self._derive(found)
         return found
+
+    def _add_numbers(self, found: Found) -> None:
+        for place, word in enumerate(found.tokens.words):
+            if word[0].isdigit():
+                for family in self._number_families(word):
+                    _add(found, family, [(place, place + 1)])
+
+    def _derive(self, found: Found) -> None:
+        """Add the families that are made of families, each after the ones it is made of."""
+        recipes, families = self.recipes, found.families
+        tries = (place for family in families & self.starting for place in self.recipes_by_family[family])
+        waiting = [place for place in tries if recipes[place].needs <= families]
+        heapify(waiting)
+        while waiting:
+            last = waiting[0]
+            name = recipes[last].family
+            made: dict[Span, frozenset[int]] = {}
+            while waiting and recipes[waiting[0]].family == name:
+                last = heappop(waiting)
+                for hit in chunk_hits(found, recipes[last].chunk, self.blockers):
+                    between = _between(hit)
+                    # The same place found in two ways: only what lies between in both of them counts.
+                    made[hit.span] = made.get(hit.span, between) & between
+            if made:
+                new = name not in families
+                _add(found, name, made)
+                found.gaps.update({(name, span): between for span, between in made.items() if between})
+                for place in self.recipes_after.get(name, ()) if new else ():
+                    if place > last and recipes[place].needs <= families and place not in waiting:
+                        heappush(waiting, place)
 
     def _number_families(self, word: str) -> Iterator[str]:
         try:
@@ -124,10 +161,14 @@ def build_finder(
     groups: dict[tuple[str, ...], list[Any]] = {}
     for phrase, sharing in sharers.items():
         groups.setdefault(tuple(sharing), []).append(Doc(vocabulary, words=list(phrase)))
-    names: dict[int, tuple[str, ...]] = {}
+    names: dict[int, frozenset[str]] = {}
+    groups_of: dict[str, set[int]] = {}
     for place, (sharing_families, docs) in enumerate(groups.items()):
         matcher.add(f"group {place}", docs)
-        names[vocabulary.strings[f"group {place}"]] = sharing_families
+        group = vocabulary.strings[f"group {place}"]
+        names[group] = frozenset(sharing_families)
+        for name in sharing_families:
+            groups_of.setdefault(name, set()).add(group)
     words = {word for phrase in sharers for word in phrase}
     sizes = {name: len(list(phrases[name])) for name in phrases}
     for name in numbers:
@@ -135,11 +176,31 @@ def build_finder(
     for name, frames in derived:
         made_of = sum(min(sizes[step.family] for step in frame.chunks[0].steps) for frame in frames)
         sizes[name] = sizes.get(name, 0) + made_of
-    recipes = tuple(
-        (name, tuple((frame.chunks[0].steps[0].family, frame.needs, frame.chunks[0]) for frame in frames))
-        for name, frames in derived
+    recipes = tuple(Recipe(name, frame.needs, frame.chunks[0]) for name, frames in derived for frame in frames)
+    by_family: dict[str, list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        by_family.setdefault(min(recipe.needs, key=lambda family: (sizes[family], family)), []).append(place)
+    made_of_others = {recipe.family for recipe in recipes}
+    after: dict[str, list[int]] = {}
+    for place, recipe in enumerate(recipes):
+        for family in recipe.needs & made_of_others:
+            after.setdefault(family, []).append(place)
+    tries = {family: tuple(places) for family, places in by_family.items()}
+    shared = {name: frozenset(its) for name, its in groups_of.items()}
+    return PhraseFinder(
+        matcher,
+        vocabulary,
+        frozenset(words),
+        names,
+        shared,
+        numbers,
+        recipes,
+        tries,
+        {family: tuple(places) for family, places in after.items()},
+        frozenset(tries),
+        blockers,
+        sizes,
     )
-    return PhraseFinder(matcher, vocabulary, frozenset(words), names, numbers, recipes, blockers, sizes)
 
 
 def literals(frames: Iterable[Frame]) -> dict[str, str]:
@@ -162,7 +223,7 @@ def chunk_hits(found: Found, chunk: Chunk, blockers: frozenset[str]) -> list[Hit
         if not hits:
             return []
         hits = _extended(found, hits, step, blockers)
-    return sorted(hits, key=lambda hit: (hit.span, hit.parts))
+    return sorted(hits, key=itemgetter(0, 1)) if len(hits) > 1 else hits
 
 
 def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str]) -> list[Hit]:
@@ -179,7 +240,7 @@ def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str
             if gap[1] - gap[0] > step.gap or _closed(found.tokens, gap, blockers):
                 continue
             parts = (*hit.parts, (other_start, other_end))
-            between = hit.between | found.gaps.get((step.family, (other_start, other_end)), frozenset())
+            between = hit.between | found.gaps.get((step.family, (other_start, other_end)), _NOTHING)
             joined[parts] = Hit((min(start, other_start), max(end, other_end)), parts, between)
             if len(joined) >= _MOST_SPANS:
                 return list(joined.values())
@@ -188,11 +249,21 @@ def _extended(found: Found, hits: list[Hit], step: Step, blockers: frozenset[str
 
 def _closed(tokens: Tokens, gap: Span, blockers: frozenset[str]) -> bool:
     """A sentence end, or a word like "but", stands in the gap."""
-    return _broken(tokens, gap[0], gap[1] + 1) or any(word in blockers for word in tokens.words[gap[0] : gap[1]])
+    if tokens.stop_within(gap[0], gap[1] + 1):
+        return True
+    return gap[0] < gap[1] and not blockers.isdisjoint(tokens.words[gap[0] : gap[1]])
 
 
-def _broken(tokens: Tokens, first: int, last: int) -> bool:
-    return any(kind >= STOP for kind in tokens.breaks[first:last])
+def _between(hit: Hit) -> frozenset[int]:
+    """The words of a place that belong to none of its parts."""
+    if len(hit.parts) == 1:
+        return _NOTHING
+    return frozenset(range(*hit.span)).difference(*(range(*part) for part in hit.parts))
+
+
+def _add(found: Found, family: str, spans: Iterable[Span]) -> None:
+    found.places[family] = _in_order([*found.of(family), *spans])
+    found.families.add(family)
 
 
 def _in_order(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 NONE, COMMA, LINE, STOP, QUESTION = 0, 1, 2, 3, 4
@@ -78,6 +79,30 @@ class Tokens:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def stop_within(self, first: int, last: int) -> bool:
+        """Whether a sentence ends at one of the breaks ``first`` to ``last`` (exclusive)."""
+        return self._stops_before[last] > self._stops_before[first]
+
+    @cached_property
+    def _stops_before(self) -> tuple[int, ...]:
+        return (0, *accumulate(kind >= STOP for kind in self.breaks))
+
+    @cached_property
+    def sentence_starts(self) -> tuple[int, ...]:
+        """For each word the first word of its sentence or line."""
+        starts: list[int] = []
+        for place in range(len(self)):
+            starts.append(place if place == 0 or self.breaks[place] >= LINE else starts[-1])
+        return tuple(starts)
+
+    @cached_property
+    def sentence_ends(self) -> tuple[int, ...]:
+        """For each break, the next one (itself too) at which a sentence or line ends."""
+        ends = [len(self)]
+        for place in range(len(self) - 1, -1, -1):
+            ends.append(place if self.breaks[place] >= LINE else ends[-1])
+        return tuple(reversed(ends))
 
 
 @dataclass(frozen=True)
@@ -246,6 +271,7 @@ def _pieces(folded: str, language: Language) -> list[tuple[str, int, int, int]]:
     """Words and breaks as (word, start, end, kind of break): shorthand spelled out, "do not" joined."""
     kinds = {"line": LINE, "question": QUESTION, "stop": STOP, "comma": COMMA}
     pieces: list[tuple[str, int, int, int]] = []
+    drawn_out = _LONG_RUN.search(folded) is not None
     clitic = False  # "my wife's got" is "my wife has got"
     for match in _PIECE.finditer(folded):
         group = match.lastgroup or ""
@@ -253,7 +279,7 @@ def _pieces(folded: str, language: Language) -> list[tuple[str, int, int, int]]:
         if group in kinds:
             pieces.append(("", start, end, kinds[group]))
         elif group != "ignored":
-            for word in ("and",) if group == "and" else _spelled_out(match.group(), language.shorthand):
+            for word in ("and",) if group == "and" else _spelled_out(match.group(), language.shorthand, drawn_out):
                 if word in _AFTER_HAS and clitic:
                     pieces.append(("has", start, start, NONE))
                 _append(pieces, word, start, end)
@@ -271,7 +297,10 @@ def _append(pieces: list[tuple[str, int, int, int]], word: str, start: int, end:
         pieces.append((word, start, end, NONE))
 
 
-def _spelled_out(word: str, shorthand: Mapping[str, str]) -> tuple[str, ...]:
+def _spelled_out(word: str, shorthand: Mapping[str, str], drawn_out: bool) -> tuple[str, ...]:
+    """The words that a typed word stands for. ``drawn_out``: the text has letters three times in a row."""
+    if not drawn_out and word not in shorthand and word not in _CANNOT and "'" not in word:
+        return (word,)
     tail: tuple[str, ...] = ()
     if "'" in word:
         for suffix, spelled in _SUFFIXES.items():
@@ -282,8 +311,7 @@ def _spelled_out(word: str, shorthand: Mapping[str, str]) -> tuple[str, ...]:
             if word.endswith("'s"):
                 word = word[:-2]
         word = word.replace("'", "")
-    drawn_out = _LONG_RUN.sub(r"\1", word)
-    word = _CANNOT.get(drawn_out, word)
+    word = _CANNOT.get(_LONG_RUN.sub(r"\1", word), word)
     return (*shorthand.get(word, word).split(), *tail)
 
 

@@ -61,7 +61,7 @@ class RuleIndex:
     def candidates(self, present: Set[str]) -> list[Placed]:
         """The rules that may hold in a text with these families, in their order."""
         by_family, needs = self.by_family, self.needs
-        places = {place for family in present if family in by_family for place in by_family[family]}
+        places = {place for family in present & by_family.keys() for place in by_family[family]}
         return [self.rules[place] for place in sorted(places) if needs[place] <= present]
 
 

@@ -14,6 +14,7 @@ TIERS = ("T0", "T1", "T2", "T3", "T4")
 ALARM_TIERS = TIERS[:4]
 PLACEHOLDERS = ("emergency_number", "urgent_line", "crisis_line", "poison_line", "abuse_line", "clinic")
 FIRE, ASK, NONE = "fire", "ask", "none"
+YES, NO = "yes", "no"
 _EFFECTS = (FIRE, ASK, NONE)
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _CATEGORY_ID = re.compile(r"^RF\d{2}$")
@@ -73,9 +74,24 @@ class Wording:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """One answer to a question: its button, and what is said to it. ``means`` a yes or a no."""
+
+    id: str
+    title: str
+    means: str
+    emergency_first: bool
+    bubbles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Question:
+    """``direct``: asked after an alarm; ``answers``: its own ones, instead of yes, no and not sure."""
+
     version: int
     text: str
+    direct: str = ""
+    answers: tuple[Answer, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,7 +237,6 @@ def read_category(value: Any, file: str) -> Category:
     screen = texts(data["screen"], f"{where} screen")
     if len(screen) > _MOST_SCREEN_QUESTIONS:
         raise ValueError(f"{where}: a screen has at most {_MOST_SCREEN_QUESTIONS} questions")
-    asked = check_keys(data["question"], {"v", "text"}, f"{where} question", {"v", "text"})
     review = check_keys(data["review"], {"state", "by", "on"}, f"{where} review", {"state"})
     one_of(review["state"], _REVIEW_STATES, f"{where} review")
     category = Category(
@@ -238,7 +253,7 @@ def read_category(value: Any, file: str) -> Category:
         ignore_person=bool(data.get("ignore_person", False)),
         pool_asks=bool(data.get("pool_asks", False)),
         screen=tuple(patient_text(one, f"{where} screen") for one in screen),
-        question=Question(_version(asked["v"], where), patient_text(asked["text"], f"{where} question")),
+        question=_read_question(data["question"], f"{where} question"),
         lead=one_of(data.get("lead", tier), ALARM_TIERS, f"{where} lead"),
         words=read_words(data["words"], f"{where} words"),
         source=text(data["source"], where),
@@ -252,6 +267,27 @@ def read_category(value: Any, file: str) -> Category:
     for needed in sorted(own_tiers - set(category.words) - {"T4"}):
         raise ValueError(f"{where}: can become {needed} but has no words for it")
     return category
+
+
+def _read_question(value: Any, where: str) -> Question:
+    data = check_keys(value, {"v", "text", "direct", "answers"}, where, {"v", "text"})
+    answers = tuple(_read_answer(one, where) for one in data.get("answers", ()))
+    if bool(answers) != ("direct" in data) or (answers and {one.means for one in answers} != {YES, NO}):
+        raise ValueError(f"{where}: a direct question has its own answers, of which at least one is a yes and one a no")
+    direct = patient_text(data["direct"], where) if answers else ""
+    return Question(_version(data["v"], where), patient_text(data["text"], where), direct, answers)
+
+
+def _read_answer(value: Any, where: str) -> Answer:
+    keys = {"id", "title", "means", "emergency_first", "bubbles"}
+    data = check_keys(value, keys, f"{where} answers", keys - {"emergency_first"})
+    return Answer(
+        id=text(data["id"], where),
+        title=text(data["title"], where),
+        means=one_of(data["means"], (YES, NO), where),
+        emergency_first=bool(data.get("emergency_first", False)),
+        bubbles=tuple(patient_text(one, where) for one in texts(data["bubbles"], where)),
+    )
 
 
 def _read_rules(value: Any, identity: str, kind: str, where: str) -> tuple[Rule, ...]:

@@ -339,12 +339,7 @@ class ScopeReader:
         return any(place in self._at["cue_recent"] for place in near)
 
     def _sentence(self, span: Span) -> Span:
-        first, last = span
-        while first > 0 and self._tokens.breaks[first] < LINE:
-            first -= 1
-        while last < len(self._tokens) and self._tokens.breaks[last] < LINE:
-            last += 1
-        return first, last
+        return self._tokens.sentence_starts[span[0]], self._tokens.sentence_ends[span[1]]
 
 
 def _positions(spans: Iterable[Span]) -> frozenset[int]:

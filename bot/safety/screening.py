@@ -136,7 +136,7 @@ def evidence(reading: Reading, rules: RuleSet) -> list[Finding]:
 
 def _judge_all(reading: Reading, known: _Known, hints_ask: bool) -> list[_Judged]:
     judged: list[_Judged] = []
-    worth_a_try = known.rules.index.candidates(reading.found.spans.keys())
+    worth_a_try = known.rules.index.candidates(reading.found.families)
     for category, placed in groupby(worth_a_try, key=lambda one: one.category):
         judged.extend(_screen_category(category, placed, reading, known, hints_ask))
     return judged
@@ -192,7 +192,7 @@ def _screen_category(
 
 def _apply(frame: Frame, category: Category, reading: Reading, known: _Known) -> _Place | None:
     """Where a frame holds, with the scope of its weakest chunk; None where it does not hold."""
-    if not frame.pooled and not frame.needs <= reading.found.spans.keys():
+    if not frame.pooled and not frame.needs <= reading.found.families:
         return None
     present = [chunk for chunk in frame.chunks if not chunk.absent]
     unwanted = [
@@ -257,7 +257,7 @@ def _best(chunk: Chunk, category: Category, reading: Reading, rules: RuleSet) ->
 
 def _places(chunk: Chunk, category: Category, reading: Reading, rules: RuleSet) -> list[_Place]:
     """Where a chunk stands in a message, each with its scope, in the order of the text."""
-    if any(step.family not in reading.found.spans for step in chunk.steps):
+    if any(step.family not in reading.found.families for step in chunk.steps):
         return []
     idioms = rules.idioms_for(category)
     places = []

@@ -32,9 +32,10 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 Mark = tuple[Span, tuple[str, ...]]
 
 # Content words of a part: a shorter sentence is joined to its neighbour, a longer one is read in overlapping pieces.
-SHORTEST_PART, LONGEST_PART, OVERLAP = 3, 26, 6
-# Of a long message only the most telling parts are encoded: each takes the encoder some milliseconds.
-MOST_ENCODED_WORDS = 34
+SHORTEST_PART, LONGEST_PART, OVERLAP = 3, 18, 6
+# Of a long message only the most telling parts are encoded, as many as fit into about 15 ms: to encode takes so long
+# as ENCODING_COSTS words whatever the length, and then each word its time.
+MOST_ENCODED_WORDS, ENCODING_COSTS = 24, 6
 _FAMILY_WEIGHT, _WORD_WEIGHT = 0.25, 1.0
 _MOST_SPANS = 6
 
@@ -160,7 +161,7 @@ def worth_encoding(parts: Sequence[Part], scores: Sequence[float] | np.ndarray) 
     chosen: list[int] = []
     budget = MOST_ENCODED_WORDS
     for place in sorted(range(len(parts)), key=lambda place: (-scores[place], place)):
-        size = parts[place].last - parts[place].first
+        size = parts[place].last - parts[place].first + ENCODING_COSTS
         if chosen and size > budget:
             continue
         chosen.append(place)
@@ -196,11 +197,10 @@ def _part(text: str, tokens: Tokens, first: int, last: int) -> Part:
 def marks(found: Found, reader: ScopeReader, findings: Sequence[Finding]) -> list[Mark]:
     """What stands where in a message: families with their scope, and what the rules found, by content word."""
     made: list[Mark] = []
-    for family, spans in found.spans.items():
-        if literal(family) is not None:  # plain words in a frame: they are among the words anyway
-            continue
+    # Words written straight into frames are among the words anyway.
+    for family in sorted(family for family in found.families if literal(family) is None):
         cue = family.startswith("cue_")
-        for span in spans[:_MOST_SPANS]:
+        for span in found.of(family)[:_MOST_SPANS]:
             if cue:
                 made.append((span, (family,)))
             else:

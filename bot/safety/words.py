@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.safety.rules import RuleSet, load_rules
+from bot.safety.schema import NO, YES
 from bot.safety.scope import OTHER_NOW
 
 if TYPE_CHECKING:
@@ -30,12 +31,23 @@ class SafetyWords:
 
 @dataclass(frozen=True)
 class SafetyQuestion:
-    """One clarifying question; ``lead`` comes first and has the number to call."""
+    """One clarifying question; ``lead`` comes first and has the number to call. ``answers``: id and title of each."""
 
     id: str
     lead: str
     question: str
     numbers_used: tuple[str, ...]
+    answers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class AnswerWords:
+    """What is said to an answer of a direct question, whether it is a yes, and whether the emergency number leads."""
+
+    id: str
+    bubbles: tuple[str, ...]
+    yes: bool
+    emergency_first: bool
 
 
 def words_for(
@@ -67,22 +79,52 @@ def words_for(
     )
 
 
-def question_for(category: str, numbers: Mapping[str, str], rules: RuleSet | None = None) -> SafetyQuestion:
-    """The clarifying question of a category. Raises KeyError (no category) or ValueError (no number)."""
+def question_for(
+    category: str, numbers: Mapping[str, str], rules: RuleSet | None = None, direct: bool = False
+) -> SafetyQuestion:
+    """The clarifying question of a category; ``direct``: as it is put after an alarm.
+
+    Raises KeyError (no category) or ValueError (no number, or no direct question).
+    """
     rules = rules or load_rules()
     found = rules.category(category)
-    lead = rules.policy.leads[found.lead]
+    asked = found.question
+    if direct and not asked.direct:
+        raise ValueError(f"{category} has no direct question")
+    lead, text = rules.policy.leads[found.lead], asked.direct if direct else asked.text
+    answers = [(one.id, one.title) for one in asked.answers] or [(b["id"], b["title"]) for b in rules.policy.buttons]
     return SafetyQuestion(
-        id=f"safety/{found.id}.ask.v{found.question.version}",
+        id=f"safety/{found.id}.{'direct' if direct else 'ask'}.v{asked.version}",
         lead=_filled(lead, numbers),
-        question=_filled(found.question.text, numbers),
-        numbers_used=_used(lead, found.question.text),
+        question=_filled(text, numbers),
+        numbers_used=_used(lead, text),
+        answers=tuple(answers),
     )
 
 
-def question_buttons(rules: RuleSet | None = None) -> tuple[Mapping[str, str], ...]:
-    """The buttons under every clarifying question, as {id, title}, in order."""
-    return (rules or load_rules()).policy.buttons
+def has_direct_question(category: str, rules: RuleSet | None = None) -> bool:
+    """Whether an alarm of this category is followed by one direct question. False for what is no category."""
+    return any(one.id == category and one.question.direct for one in (rules or load_rules()).categories)
+
+
+def answer_words(
+    category: str, answer: str, numbers: Mapping[str, str], rules: RuleSet | None = None
+) -> AnswerWords | None:
+    """What is said to one answer of a category's own; None for the plain yes, no and not sure of the others."""
+    asked = (rules or load_rules()).category(category).question
+    for one in asked.answers:
+        if one.id == answer:
+            bubbles = tuple(_filled(bubble, numbers) for bubble in one.bubbles)
+            identity = f"safety/{category}.{answer}.v{asked.version}"
+            return AnswerWords(identity, bubbles, one.means == YES, one.emergency_first)
+    return None
+
+
+def typed_answer(category: str, text: str, rules: RuleSet | None = None) -> str:
+    """The answer of a category's own that a typed yes or no stands for: the first that means it; empty for the rest."""
+    rules = rules or load_rules()
+    means = YES if is_plain_yes(text, rules) else NO if is_plain_no(text, rules) else ""
+    return next((one.id for one in rules.category(category).question.answers if one.means == means), "")
 
 
 def is_plain_no(text: str, rules: RuleSet | None = None) -> bool:

@@ -23,22 +23,32 @@ if TYPE_CHECKING:
 PERSON_CATEGORY, PERSON_TIER = "contact", "T4"
 
 
-def alarm(services: Services, session: Session, incoming: Incoming, finding: Finding, unanswered: bool = False) -> None:
+def alarm(
+    services: Services,
+    session: Session,
+    incoming: Incoming,
+    finding: Finding,
+    unanswered: bool = False,
+    answer: str = "",
+    direct: bool = False,
+) -> None:
     """An alarm, in the caller's transaction: safety words, hold, handoff, the truth about it; no question stays open.
 
-    `unanswered`: it comes from a question that got no answer, which counts as a yes, and the words say so.
+    `unanswered`: it comes from a question that got no answer, which counts as a yes, and the words say so. `answer`:
+    it comes from this answer, which may have words of its own. `direct`: the category's direct question follows.
     """
-    words = bodies.safety_words(finding, incoming.clinic)
+    own = bodies.answered(finding.category, answer, incoming.clinic, services.wording) if answer else None
+    words = own or bodies.safety_words(finding, incoming.clinic)
     if unanswered:
         words = bodies.with_lead(words, services.wording.bubbles("safety_silence")[0])
     append(session, incoming.conversation_id, words)
     conversations.set_pending(session, incoming.conversation_id, None)
     if planning.closes_lessons(finding.tier):
         hold = planning.hold(finding)
-        if unanswered:  # a late "yes" answers the question then, not whether the person is safe
-            hold["unanswered"] = True
-        conversations.set_hold(session, incoming.conversation_id, hold)
+        conversations.set_hold(session, incoming.conversation_id, {**hold, "direct": True} if direct else hold)
     hand_over(services, session, incoming, finding, unanswered)
+    if direct:
+        append(session, incoming.conversation_id, bodies.safety_question(finding, incoming.clinic, direct=True))
 
 
 def hand_over(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,10 +15,21 @@ from bot.safety import Finding
 # Payloads that the web app answers itself; every other one goes to Rasa.
 CONSENT = "consent:accept"
 PERSON = "person:ask"
-SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE = "safety:yes", "safety:no", "safety:not_sure"
 SAFETY_RELEASE = "safety:released"
 CHECK_START = "check:start"
 CRISIS, EMERGENCY = "T0", "T1"
+_ANSWER = re.compile(r"answer:(\w+):(\w+)")
+
+
+def answer_payload(category: str, answer: str) -> str:
+    """The payload of a button under a category's question."""
+    return f"answer:{category}:{answer}"
+
+
+def answer_in(payload: str) -> tuple[str, str] | None:
+    """The category and the answer that such a button stands for; None for any other payload."""
+    found = _ANSWER.fullmatch(payload)
+    return (found[1], found[2]) if found else None
 
 
 def body(kind: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
@@ -64,10 +76,9 @@ def _way_to_leave(finding: Finding, clinic: Clinic) -> dict[str, bool]:
     return {"leave": True} if finding.category in clinic.own_lines else {}
 
 
-def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[str, Any]:
-    """The one clarifying question, with the numbers already on screen."""
-    asked = safety.question_for(finding.category, clinic.numbers)
-    labels = wording.labels
+def safety_question(finding: Finding, clinic: Clinic, direct: bool = False) -> dict[str, Any]:
+    """The one clarifying question, with the numbers already on screen; ``direct``: as it is put after an alarm."""
+    asked = safety.question_for(finding.category, clinic.numbers, direct=direct)
     return body(
         "question",
         (asked.lead, asked.question),
@@ -76,12 +87,24 @@ def safety_question(finding: Finding, clinic: Clinic, wording: Wording) -> dict[
         category=finding.category,
         answer_id=asked.id,
         calls=calls(clinic, finding.tier, finding.category),
-        buttons=[
-            button(labels["yes"], SAFETY_YES),
-            button(labels["no"], SAFETY_NO),
-            button(labels["not_sure"], SAFETY_NOT_SURE),
-        ],
+        buttons=[button(title, answer_payload(finding.category, answer)) for answer, title in asked.answers],
         **_way_to_leave(finding, clinic),
+    )
+
+
+def answered(category: str, answer: str, clinic: Clinic, wording: Wording) -> dict[str, Any] | None:
+    """What is said to an answer of a direct question, with a person offered; None where there is nothing of its own."""
+    words = safety.answer_words(category, answer, clinic.numbers)
+    if words is None:
+        return None
+    return body(
+        "safety",
+        words.bubbles,
+        tier=CRISIS,
+        answer_id=words.id,
+        calls=calls(clinic, EMERGENCY if words.emergency_first else CRISIS),
+        buttons=[button(wording.labels["talk_to_person"], PERSON)],
+        **({"category": category} if words.yes else {}),
     )
 
 

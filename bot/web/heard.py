@@ -13,7 +13,7 @@ from bot.safety.check import NO
 from bot.store import events
 from bot.store.models import Event
 from bot.web import check
-from bot.web.bodies import SAFETY_NO
+from bot.web.bodies import answer_in
 
 HISTORY = 5
 # For so many messages of the patient a question that was answered No is not put again.
@@ -85,7 +85,9 @@ def refusals(log: Sequence[Event]) -> int:
 def _typed(body: Mapping[str, Any]) -> str:
     """What was typed. A pressed No stands as a typed one: it takes back the words that the question was about."""
     payload = body.get("payload")
-    return NO if payload == SAFETY_NO else "" if payload else str(body["text"])
+    if payload:
+        return NO if (answer_in(payload) or ("", ""))[1] == NO else ""
+    return str(body["text"])
 
 
 def _offered(log: Sequence[Event]) -> tuple[str, ...]:
@@ -124,5 +126,7 @@ def _category_denied(body: Mapping[str, Any], open_category: str) -> str:
     payload = _payload(body)
     if check.answer_of(payload) == NO:
         return check.category_of(payload)
-    no = payload == SAFETY_NO if payload else is_plain_no(str(body.get("text") or ""))
-    return open_category if no else ""
+    if payload:
+        category, answer = answer_in(payload) or ("", "")
+        return category if answer == NO else ""
+    return open_category if is_plain_no(str(body.get("text") or "")) else ""

@@ -8,23 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.safety import Finding, Screening, is_plain_no, is_plain_yes, is_refusal
+from bot.safety import Finding, Screening, has_direct_question, is_plain_no, is_plain_yes, is_refusal, typed_answer
 from bot.safety.check import Step
+from bot.safety.schema import NO
+from bot.safety.scope import OTHER_NOW
 from bot.web import check
 from bot.web.bodies import (
     CONSENT,
     CRISIS,
     EMERGENCY,
     PERSON,
-    SAFETY_NO,
-    SAFETY_NOT_SURE,
     SAFETY_RELEASE,
-    SAFETY_YES,
+    answer_in,
 )
 
 ALARM, ASK, CLEARED, HOLD, RELEASE, PERSON_ASKED = "alarm", "ask", "cleared", "hold", "release", "person"
 CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed", "human_holds", "converse"
-LATE, CHECK, NONE_LISTED, REFUSED = "late", "check", "none_listed", "refused"
+LATE, CHECK, NONE_LISTED, REFUSED, ANSWERED = "late", "check", "none_listed", "refused", "answered"
 NO_ALARM = (None, "T4")
 TALK_TO_PERSON = "/talk_to_person"
 
@@ -52,7 +52,8 @@ class Plan:
     """What happens. `text` is what Rasa hears (the earlier message, where a question about it has been answered).
 
     `step`: where the safety check goes on. `also`: a second yes, where a button gave one while a question was open.
-    `question`: what is asked after an alarm because it would be graver.
+    `question`: what is asked after an alarm because it would be graver. `direct`: the alarm is followed by its
+    category's direct question. `answer`: how an open question was answered, where the answers have words of their own.
     """
 
     kind: str
@@ -62,6 +63,8 @@ class Plan:
     step: Step | None = None
     also: Finding | None = None
     question: Finding | None = None
+    direct: bool = False
+    answer: str = ""
 
 
 def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
@@ -70,7 +73,9 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
     alarm = finding if finding and screening.tier not in NO_ALARM and not screening.ask else None
     asked = pending_finding(situation.pending)
     step = check.step_after(said.payload)
-    confirmed = asked is not None and not _denied(said)  # "not sure", something else, the words again: all are a yes
+    answer = _direct_answer(situation, said)
+    # "Not sure", something else, the words again: all of them are a yes.
+    confirmed = asked is not None and not _denied(said, asked)
     also = None
     if confirmed and asked is not None:
         also = alarm if step is not None and alarm is not None and alarm.category != asked.category else None
@@ -81,7 +86,18 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
     if alarm is not None:
         closed = closes_lessons(alarm.tier) or bool(situation.hold) or situation.state == "human"
         graver = screening.question if screening.question and screening.question.tier < alarm.tier else None
-        return Plan(ALARM, alarm, said.text, step=None if closed else step, also=also, question=graver)
+        return Plan(
+            ALARM,
+            alarm,
+            said.text,
+            step=None if closed else step,
+            also=also,
+            question=graver,
+            direct=_asks_directly(situation, alarm, asked),
+            answer=answer if alarm is asked else "",
+        )
+    if answer and asked is None:
+        return Plan(ANSWERED, pending_finding(situation.hold), answer=answer)
     if not situation.consented:
         return Plan(CONSENTED if said.payload == CONSENT else CONSENT_NEEDED)
     if said.payload in (PERSON, TALK_TO_PERSON):
@@ -90,18 +106,17 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         return Plan(HUMAN_HOLDS)
     if asked is not None:
         earlier = str((situation.pending or {}).get("text", ""))
-        return Plan(CLEARED, asked, "" if situation.hold else earlier, (asked.category,))
+        return Plan(CLEARED, asked, "" if situation.hold else earlier, (asked.category,), answer=answer)
     if screening.ask and finding is not None:
         return Plan(ASK, finding, said.text)
     if situation.hold:
-        # After a question that got no answer, a typed "yes" is that answer come late.
-        asked_late = bool(situation.hold.get("unanswered"))
-        typed_yes = not said.payload and is_plain_yes(said.text) and not asked_late
+        # A typed "yes" says that they are safe only where that was what was asked last.
+        typed_yes = not said.payload and is_plain_yes(said.text) and bool(situation.hold.get("asked_safe"))
         released = said.payload == SAFETY_RELEASE or typed_yes
         if not released and not said.payload and is_refusal(said.text):
             return Plan(REFUSED)
         return Plan(RELEASE if released else HOLD)
-    if said.payload in (SAFETY_YES, SAFETY_NO, SAFETY_NOT_SURE):  # the question is closed: the timer was first
+    if answer_in(said.payload):  # the question is closed: the timer was first
         return Plan(LATE)
     if step is not None:
         return Plan(CHECK, step=step)
@@ -133,7 +148,7 @@ def pending(finding: Finding, text: str) -> dict[str, Any]:
 
 
 def pending_finding(kept: dict[str, Any] | None) -> Finding | None:
-    """The finding that an open question is about."""
+    """The finding that an open question, or a hold, is about."""
     if not kept:
         return None
     return Finding(
@@ -141,12 +156,34 @@ def pending_finding(kept: dict[str, Any] | None) -> Finding | None:
         category=kept["category"],
         tier=kept["tier"],
         span=(0, 0),
-        words=kept["words"],
+        words=kept.get("words", ""),
         scope=kept.get("scope", "now"),
         confidence=1.0,
         raised_by="answer",
     )
 
 
-def _denied(said: Said) -> bool:
-    return said.payload == SAFETY_NO or (not said.payload and is_plain_no(said.text))
+def _asks_directly(situation: Situation, alarm: Finding, asked: Finding | None) -> bool:
+    """Once after an alarm in the person's own words; not after an answer, nor again while the first one stands."""
+    own = alarm is not asked and alarm.scope != OTHER_NOW and alarm.raised_by != check.RAISED_BY
+    already = (situation.hold or {}).get("category") == alarm.category
+    return own and not already and has_direct_question(alarm.category)
+
+
+def _direct_answer(situation: Situation, said: Said) -> str:
+    """Which of the category's own answers was given to the question that is open; a typed yes is the gravest."""
+    hold = situation.hold or {}
+    about = str((situation.pending or hold).get("category", ""))
+    if not has_direct_question(about):
+        return ""
+    if said.payload:
+        category, answer = answer_in(said.payload) or ("", "")
+        return answer if category == about else ""
+    open_question = situation.pending or (hold.get("direct") and situation.state != "human")
+    return typed_answer(about, said.text) if open_question else ""
+
+
+def _denied(said: Said, asked: Finding) -> bool:
+    if said.payload:
+        return answer_in(said.payload) == (asked.category, NO)
+    return is_plain_no(said.text)

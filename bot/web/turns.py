@@ -202,12 +202,12 @@ def _answer_at_once(
         append(session, conversation.id, body)
 
     def ask(about: Finding) -> None:
-        say(bodies.safety_question(about, clinic, wording))
+        say(bodies.safety_question(about, clinic))
         kept = {**planning.pending(about, incoming.text), "key": incoming.key}
         conversations.set_pending(session, conversation.id, kept)
 
     if decided.kind == planning.ALARM and finding is not None:
-        alarm(services, session, incoming, finding)
+        alarm(services, session, incoming, finding, answer=decided.answer, direct=decided.direct)
         if decided.also is not None:
             alarm(services, session, replace(incoming, key=f"{incoming.key}.also"), decided.also)
             if planning.closes_lessons(finding.tier):  # the graver of the two is what comes first from now on
@@ -231,13 +231,22 @@ def _answer_at_once(
         ask(finding)
     elif decided.kind == planning.CLEARED:
         conversations.set_pending(session, conversation.id, None)
-        say(bodies.notice("safety_cleared", clinic, wording))
+        own = bodies.answered(finding.category, decided.answer, clinic, wording) if finding else None
+        say(own or bodies.notice("safety_cleared", clinic, wording))
+    elif decided.kind == planning.ANSWERED and finding is not None:
+        conversations.set_hold(session, conversation.id, {**(conversation.hold or {}), "direct": False})
+        own = bodies.answered(finding.category, decided.answer, clinic, wording)
+        if own is not None:
+            say(own)
+        if own is not None and "category" in own:  # a yes: the handoff stands, or is raised again
+            hand_over(services, session, incoming, finding)
     elif decided.kind == planning.LATE:
         say(bodies.notice("safety_late", clinic, wording))
     elif decided.kind == planning.HOLD:
         tier = (conversation.hold or {}).get("tier", bodies.EMERGENCY)
-        if (conversation.hold or {}).get("unanswered"):  # what is said now asks for safety: the next yes is about that
-            conversations.set_hold(session, conversation.id, {**conversation.hold, "unanswered": False})
+        # What is said now asks whether they are safe: the next yes is about that, and about no earlier question.
+        kept = {**(conversation.hold or {}), "asked_safe": True, "direct": False}
+        conversations.set_hold(session, conversation.id, kept)
         say(bodies.hold(tier, clinic, wording))
     elif decided.kind == planning.RELEASE:
         conversations.set_hold(session, conversation.id, None)

@@ -12,7 +12,7 @@ from bot import screening
 from bot.handoff.escalate import claim
 from bot.safety.check import load_check
 from bot.web import bodies
-from bot.web.bodies import CHECK_START, PERSON, SAFETY_NO, SAFETY_RELEASE, SAFETY_YES
+from bot.web.bodies import CHECK_START, PERSON, SAFETY_RELEASE, answer_payload
 from bot.web.services import Services
 from tests.support.database import add_person
 from tests.support.patient_api import (
@@ -30,6 +30,7 @@ from tests.support.patient_api import (
 
 IDS = [question.id for question in load_check().questions]
 SOFT_SIGN = "having some erection problems"
+YES, NO = answer_payload("RF01", "yes"), answer_payload("RF01", "no")
 BODY_WORDS = "my left knee feels odd somehow"
 MISS: dict[str, Any] = {
     "text": "Could you say it in other words?",
@@ -47,7 +48,6 @@ ANSWERED = {
 def rules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked here is asked by the rules, whatever the soft layer learns: these tests are about the turns."""
     monkeypatch.setattr(screening, "soft_layer", lambda: None)
-
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ async def test_without_body_words_or_with_a_good_guess_there_is_no_list(patient:
 
 async def test_a_denied_category_is_not_asked_about_again_for_six_turns(patient: Patient, rasa: ScriptedRasa) -> None:
     assert kinds(await after(patient, await patient.say(SOFT_SIGN))) == ["question"]
-    assert ids(await after(patient, await patient.press(SAFETY_NO)))[0] == "notice/safety_cleared"
+    assert ids(await after(patient, await patient.press(NO)))[0] == "notice/safety_cleared"
     for _ in range(6):
         assert ids(await after(patient, await patient.say(SOFT_SIGN))) == ["pain/why_it_persists"]
         assert "RF01" in rasa.asked[-1]["denied"]
@@ -301,7 +301,7 @@ async def test_a_denied_category_is_not_asked_about_again_for_six_turns(patient:
 
 async def test_a_pressed_no_takes_the_first_sign_back(patient: Patient) -> None:
     await after(patient, await patient.say(SOFT_SIGN))
-    await after(patient, await patient.press(SAFETY_NO))
+    await after(patient, await patient.press(NO))
     told = await after(patient, await patient.say("been constipated since I started codeine"))
     assert ids(told) == ["pain/why_it_persists"]  # a second, other sign would be an alarm if the first still stood
 
@@ -315,7 +315,7 @@ async def test_a_no_in_the_check_counts_as_denied_and_an_alarm_gets_through(pati
 
 async def test_a_yes_is_never_read_as_denied(patient: Patient) -> None:
     await patient.say(SOFT_SIGN)
-    assert kinds(await after(patient, await patient.press(SAFETY_YES))) == ["safety", "handoff"]
+    assert kinds(await after(patient, await patient.press(YES))) == ["safety", "handoff"]
     await patient.press(SAFETY_RELEASE)
     assert kinds(await after(patient, await patient.say(SOFT_SIGN)))[0] in ("question", "safety")
 

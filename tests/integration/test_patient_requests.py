@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.web.bodies import SAFETY_NO
+from bot.web.bodies import answer_payload
 from bot.web.services import Services
 from tests.support.patient_api import QUESTION, RED, Patient, ScriptedRasa, accepted, door, ids, kinds, make_services
 
@@ -43,7 +43,7 @@ async def patient(services: Services) -> AsyncIterator[Patient]:
         ({"kind": "text", "client_id": "abcdefgh", "text": "x" * 4001}, 422, "too_long"),
         ({"kind": "button", "client_id": "abcdefgh", "payload": "/life/sleep"}, 409, "not_offered"),
         ({"kind": "button", "client_id": "abcdefgh", "payload": "/" + "x" * 300}, 422, "too_long"),
-        ({"kind": "button", "client_id": "abcdefgh", "payload": SAFETY_NO}, 409, "not_offered"),
+        ({"kind": "button", "client_id": "abcdefgh", "payload": answer_payload("RF01", "no")}, 409, "not_offered"),
     ],
 )
 async def test_what_is_refused_is_said_so_and_leaves_nothing(

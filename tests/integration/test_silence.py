@@ -19,7 +19,7 @@ from bot.store import conversations
 from bot.store.models import Audit, Outbox
 from bot.web import plan as planning
 from bot.web import silence as web_silence
-from bot.web.bodies import PERSON, SAFETY_NO, SAFETY_RELEASE, SAFETY_YES
+from bot.web.bodies import PERSON, SAFETY_RELEASE, answer_payload
 from bot.web.services import Services
 from bot.web.silence import silence_watch
 from tests.support.database import HandClock, add_person, at_once
@@ -38,6 +38,7 @@ from tests.support.patient_api import (
 # A crisis question: 3 minutes.
 VAGUE = "I can't take this any more"
 CRISIS = "RF34"
+NOW, NO = answer_payload(CRISIS, "now"), answer_payload(CRISIS, "no")
 TIMES = load_silence()
 ONE_SECOND = timedelta(seconds=1).total_seconds()
 
@@ -87,9 +88,7 @@ async def test_silence_gets_what_a_yes_gets_and_is_told_why(patient: Patient, se
     (why,) = services.wording.bubbles("safety_silence")
     assert words["body"]["lead"] == words["body"]["bubbles"][0] == why
     assert words["body"]["fallback_text"].startswith(why)
-    assert words["body"]["bubbles"][1:] == list(
-        safety.words_for(CRISIS, "T0", services.clinic("demo").numbers).bubbles
-    )
+    assert words["body"]["bubbles"][1:] == list(safety.words_for(CRISIS, "T0", services.clinic("demo").numbers).bubbles)
     assert words["body"]["calls"]
     assert (handoff["type"], handoff["body"]["state"], handoff["body"]["answer_id"]) == (
         "state",
@@ -129,18 +128,20 @@ async def test_each_tier_has_its_time_to_the_second(patient: Patient, services: 
 async def test_an_answer_just_before_is_the_answer(patient: Patient, services: Services) -> None:
     seq = await asked(patient)
     wait(services, TIMES["T0"].total_seconds() - ONE_SECOND)
-    await patient.press(SAFETY_NO)
+    await patient.press(NO)
     wait(services, 3600)
     assert await one_pass(services) == 0
     assert patient.handoffs() == []
-    assert "safety" not in kinds(await patient.heard(seq))
+    assert "handoff" not in kinds(await patient.heard(seq))
 
 
 async def test_a_no_just_after_takes_nothing_back_and_is_answered(patient: Patient, services: Services) -> None:
     await asked(patient)
     wait(services, TIMES["T0"].total_seconds())
     await one_pass(services)
-    seq = (await patient.press(SAFETY_NO)).json()["seq"]
+    seq = (await patient.press(NO)).json()["seq"]
+    assert ids(await patient.heard(seq)) == ["safety/RF34.no.v2"]
+    seq = (await patient.say("why does it hurt")).json()["seq"]
     assert ids(await patient.heard(seq)) == ["safety/safety_hold_crisis"]
     (item,) = patient.handoffs()
     assert item.status == "waiting"
@@ -156,7 +157,7 @@ async def test_a_yes_just_after_is_not_taken_for_being_safe(patient: Patient, se
     assert ids(await patient.heard(seq)) == ["notice/safety_released"], "now it was asked whether they are safe"
 
 
-@pytest.mark.parametrize("payload", [SAFETY_YES, SAFETY_NO])
+@pytest.mark.parametrize("payload", [NOW, NO])
 async def test_late_buttons_without_a_hold_are_answered_without_rasa(
     patient: Patient, services: Services, payload: str
 ) -> None:
@@ -172,7 +173,7 @@ async def test_late_buttons_without_a_hold_are_answered_without_rasa(
 async def test_an_answer_and_the_timer_at_once_are_one_alarm(patient: Patient, services: Services) -> None:
     seq = await asked(patient)
     wait(services, TIMES["T0"].total_seconds())
-    await asyncio.gather(one_pass(services), patient.press(SAFETY_YES), one_pass(services))
+    await asyncio.gather(one_pass(services), patient.press(NOW), one_pass(services))
     heard = await patient.heard(seq)
     assert kinds(heard)[:2] == ["safety", "handoff"]
     assert len(patient.handoffs()) == 1

@@ -11,12 +11,14 @@ import pytest
 import yaml
 
 from bot.safety import (
+    answer_words,
+    has_direct_question,
     is_plain_no,
     is_plain_yes,
     load_rules,
-    question_buttons,
     question_for,
     screen,
+    typed_answer,
     words_for,
 )
 from bot.safety.rules import DATA
@@ -69,6 +71,13 @@ def _texts() -> Iterator[tuple[str, tuple[str, ...]]]:
                 yield made.id, made.bubbles
         asked = question_for(category.id, NUMBERS)
         yield asked.id, (asked.lead, asked.question)
+        if has_direct_question(category.id):
+            direct = question_for(category.id, NUMBERS, direct=True)
+            yield direct.id, (direct.lead, direct.question)
+        for answer, _ in asked.answers:
+            said = answer_words(category.id, answer, NUMBERS)
+            if said is not None:
+                yield said.id, said.bubbles
     for tier, wording in RULES.policy.words.items():
         yield f"common.{tier}", wording.bubbles
         yield f"common.{tier}.helper", wording.helper
@@ -122,7 +131,7 @@ def test_ids_and_placeholders() -> None:
     made = words_for("RF01", "T1", NUMBERS)
     assert made.id == "safety/RF01.T1.v1" and made.numbers_used == ("emergency_number",)
     assert words_for("RF01", "T1", NUMBERS, helper=True).id == "safety/RF01.T1.v1.helper"
-    assert question_for("RF34", NUMBERS).id == "safety/RF34.ask.v1"
+    assert question_for("RF34", NUMBERS).id == "safety/RF34.ask.v2"
     assert words_for("RF34", "T0", NUMBERS).numbers_used == ("emergency_number", "crisis_line")
     assert all("{" not in " ".join(found) for name, found in TEXTS.items() if not name.startswith("common"))
 
@@ -148,8 +157,34 @@ def test_crisis_words_hold_what_they_must() -> None:
     assert "ending your life" in question.question and "999" in question.lead and "116 123" in question.lead
 
 
-def test_buttons() -> None:
-    assert [one["id"] for one in question_buttons()] == ["yes", "no", "not_sure"]
+def test_every_question_has_answers_and_only_a_crisis_has_its_own() -> None:
+    for category in load_rules().categories:
+        asked = question_for(category.id, NUMBERS)
+        own = category.id == "RF34"
+        expected = ["now", "sometimes", "no", "rather_not"] if own else ["yes", "no", "not_sure"]
+        assert [identity for identity, _ in asked.answers] == expected
+        assert has_direct_question(category.id) is own
+    assert not has_direct_question("contact")
+
+
+def test_the_direct_question_and_its_answers() -> None:
+    asked = question_for("RF34", NUMBERS, direct=True)
+    assert "999" in asked.lead and asked.question != question_for("RF34", NUMBERS).question
+    said = {one: answer_words("RF34", one, NUMBERS) for one, _ in asked.answers}
+    assert [one for one, words in said.items() if not words.yes] == ["no"]
+    assert [one for one, words in said.items() if words.emergency_first] == ["now"]
+    assert all("999" in " ".join(words.bubbles) for words in said.values())
+    assert answer_words("RF01", "yes", NUMBERS) is None
+    with pytest.raises(ValueError, match="no direct question"):
+        question_for("RF01", NUMBERS, direct=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"), [("yes", "now"), ("Yes.", "now"), ("no", "no"), ("sometimes", ""), ("yes but no", "")]
+)
+def test_a_typed_yes_is_the_gravest_answer(text: str, answer: str) -> None:
+    assert typed_answer("RF34", text) == answer
+    assert typed_answer("RF01", text) == ""
 
 
 @pytest.mark.parametrize(

@@ -62,10 +62,34 @@ def test_who_is_in_danger_of_others_gets_the_lines_for_that(clinic: Clinic) -> N
 
 
 def test_the_one_question_has_the_number_on_screen_and_three_buttons(clinic: Clinic, wording: Wording) -> None:
-    body = whole(bodies.safety_question(finding("RF01", "T1"), clinic, wording))
-    assert [button["payload"] for button in body["buttons"]] == ["safety:yes", "safety:no", "safety:not_sure"]
+    body = whole(bodies.safety_question(finding("RF01", "T1"), clinic))
+    assert [button["payload"] for button in body["buttons"]] == [
+        bodies.answer_payload("RF01", answer) for answer in ("yes", "no", "not_sure")
+    ]
     assert body["calls"][0]["tel"] == "999"
     assert body["bubbles"] == [body["lead"], body["text"]]
+
+
+def test_the_direct_question_of_a_crisis_has_four_answers_and_the_numbers(clinic: Clinic, wording: Wording) -> None:
+    body = whole(bodies.safety_question(finding("RF34", "T0"), clinic, direct=True))
+    answers = [bodies.answer_in(button["payload"]) for button in body["buttons"]]
+    assert answers == [("RF34", "now"), ("RF34", "sometimes"), ("RF34", "no"), ("RF34", "rather_not")]
+    assert body["calls"] == bodies.calls(clinic, "T0") and ".direct." in body["answer_id"]
+    assert bodies.answer_in("answer:RF34") is None and bodies.answer_in("check:fever:no:none") is None
+
+
+@pytest.mark.parametrize(("answer", "first"), [("now", "emergency"), ("sometimes", "crisis"), ("rather_not", "crisis")])
+def test_each_answer_has_its_words_its_number_and_a_person(clinic, wording, answer: str, first: str) -> None:
+    body = whole(bodies.answered("RF34", answer, clinic, wording))
+    assert body["calls"][0] == clinic.calls[first][0]
+    assert [button["payload"] for button in body["buttons"]] == [bodies.PERSON]
+    assert body["category"] == "RF34"
+
+
+def test_a_no_keeps_the_numbers_and_raises_nothing(clinic: Clinic, wording: Wording) -> None:
+    body = whole(bodies.answered("RF34", "no", clinic, wording))
+    assert body["calls"] and "category" not in body
+    assert bodies.answered("RF01", "yes", clinic, wording) is None
 
 
 @pytest.mark.parametrize("tier", ["T0", "T1"])

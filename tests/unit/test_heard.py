@@ -29,11 +29,14 @@ def test_typed_texts_come_oldest_first_and_buttons_are_not_typed() -> None:
     log = [said("one"), said("x", "/life/sleep"), said("two"), told("text")]
     assert heard_in(log).texts == ("one", "two")
     assert heard_in([said(str(n)) for n in range(9)]).texts == ("4", "5", "6", "7", "8")
-    assert heard_in([said("numb bum"), question("RF01"), said("x", bodies.SAFETY_NO)]).texts == ("numb bum", "no")
+    assert heard_in([said("numb bum"), question("RF01"), said("x", bodies.answer_payload("RF01", "no"))]).texts == (
+        "numb bum",
+        "no",
+    )
 
 
 def test_a_no_is_remembered_for_some_turns() -> None:
-    for no in (said("No", bodies.SAFETY_NO), said("no"), said("No", "check:saddle:no:none")):
+    for no in (said("No", bodies.answer_payload("RF01", "no")), said("no"), said("No", "check:saddle:no:none")):
         log = [said("numb"), question("RF01"), no]
         for turn in range(DENIED_TURNS):  # the turn that comes next
             assert heard_in([*log, *QUIET * turn]).denied == {"RF01"}, turn
@@ -43,7 +46,7 @@ def test_a_no_is_remembered_for_some_turns() -> None:
 def test_only_a_no_to_the_question_itself_counts() -> None:
     asked = [said("numb"), question("RF01")]
     for answer in (
-        said("Yes", bodies.SAFETY_YES),
+        said("Yes", bodies.answer_payload("RF01", "yes")),
         said("not sure"),
         said("no but it tingles"),
         said("Skip", "check:saddle:skip:none"),

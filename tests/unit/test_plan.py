@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.safety import Finding, Screening
 from bot.web import check
 from bot.web import plan as planning
-from bot.web.bodies import CHECK_START, CONSENT, PERSON, SAFETY_NO, SAFETY_NOT_SURE, SAFETY_RELEASE, SAFETY_YES
+from bot.web.bodies import CHECK_START, CONSENT, PERSON, SAFETY_RELEASE, answer_payload
 from bot.web.plan import Said, Situation, plan
 
 QUIET = Screening(None, False, (), None)
+
+
+YES, NO, NOT_SURE = (answer_payload("RF01", one) for one in ("yes", "no", "not_sure"))
 
 
 def finding(tier: str = "T1", category: str = "RF01") -> Finding:
@@ -52,8 +57,8 @@ def test_the_graver_of_message_and_open_question_is_told() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        Said("Yes", SAFETY_YES),
-        Said("Not sure", SAFETY_NOT_SURE),
+        Said("Yes", YES),
+        Said("Not sure", NOT_SURE),
         Said("I am not sure"),
         Said("no idea"),
         Said("what is a disc?"),
@@ -66,7 +71,7 @@ def test_anything_but_a_plain_no_counts_as_yes(said: Said) -> None:
     assert (decided.kind, decided.finding.category) == (planning.ALARM, "RF01")
 
 
-@pytest.mark.parametrize("said", [Said("No", SAFETY_NO), Said("no"), Said("No.")])
+@pytest.mark.parametrize("said", [Said("No", NO), Said("no"), Said("No.")])
 def test_a_plain_no_clears_and_the_first_message_is_answered(said: Said) -> None:
     decided = plan(situation(pending=PENDING), said, QUIET)
     assert (decided.kind, decided.text, decided.denied) == (planning.CLEARED, "numb since monday", ("RF01",))
@@ -81,12 +86,13 @@ def test_lessons_stay_closed_until_the_person_is_safe() -> None:
     held = situation(hold=HOLD)
     assert plan(held, Said("why does my back hurt"), QUIET).kind == planning.HOLD
     assert plan(held, Said("I am safe", SAFETY_RELEASE), QUIET).kind == planning.RELEASE
-    assert plan(held, Said("yes"), QUIET).kind == planning.RELEASE
+    assert plan(held, Said("yes"), QUIET).kind == planning.HOLD
+    assert plan(situation(hold={**HOLD, "asked_safe": True}), Said("yes"), QUIET).kind == planning.RELEASE
     assert plan(held, Said("Talk to a person", PERSON), QUIET).kind == planning.PERSON_ASKED
 
 
 def test_a_cleared_question_does_not_open_lessons_that_are_closed() -> None:
-    decided = plan(situation(pending=PENDING, hold=HOLD), Said("No", SAFETY_NO), QUIET)
+    decided = plan(situation(pending=PENDING, hold=HOLD), Said("No", NO), QUIET)
     assert (decided.kind, decided.text) == (planning.CLEARED, "")
 
 
@@ -155,3 +161,52 @@ def test_not_wanting_to_go_is_heard_only_after_a_grave_alarm() -> None:
     assert plan(situation(), Said("I'm not going to A&E"), QUIET).kind == planning.CONVERSE
     assert plan(situation("human", hold=HOLD), Said("can't it wait"), QUIET).kind == planning.HUMAN_HOLDS
     assert plan(situation(hold=HOLD), Said("no ambulance, I want to die"), alarm("T0", "RF34")).kind == planning.ALARM
+
+
+CRISIS_HOLD = {"tier": "T0", "category": "RF34", "rule": "rule", "scope": "now", "direct": True}
+CRISIS_PENDING = planning.pending(finding("T0", "RF34"), "I give up")
+
+
+def test_one_direct_question_follows_a_crisis_in_the_persons_own_words() -> None:
+    crisis = alarm("T0", "RF34")
+    assert plan(situation(), Said("I want to die"), crisis).direct
+    assert not plan(situation(hold=CRISIS_HOLD), Said("I want to die"), crisis).direct
+    assert not plan(situation(pending=CRISIS_PENDING), Said("yes"), QUIET).direct
+    assert not plan(situation(), Said("a hot calf"), alarm("T2", "RF15")).direct
+    about_another = replace(finding("T0", "RF34"), scope="other_now")
+    assert not plan(situation(), Said("my son"), Screening("T0", False, (about_another,), about_another)).direct
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (Said("Yes, right now", answer_payload("RF34", "now")), "now"),
+        (Said("I'd rather not say", answer_payload("RF34", "rather_not")), "rather_not"),
+        (Said("No", answer_payload("RF34", "no")), "no"),
+        (Said("yes"), "now"),
+        (Said("no"), "no"),
+    ],
+)
+def test_an_answer_to_the_direct_question_is_no_word_of_being_safe(said: Said, answer: str) -> None:
+    decided = plan(situation(hold=CRISIS_HOLD), said, QUIET)
+    assert (decided.kind, decided.finding.category, decided.answer) == (planning.ANSWERED, "RF34", answer)
+
+
+def test_the_answers_to_a_crisis_question_count_as_yes_but_for_the_no() -> None:
+    for answer, kind in (
+        ("now", planning.ALARM),
+        ("sometimes", planning.ALARM),
+        ("rather_not", planning.ALARM),
+        ("no", planning.CLEARED),
+    ):
+        decided = plan(situation(pending=CRISIS_PENDING), Said("x", answer_payload("RF34", answer)), QUIET)
+        assert (decided.kind, decided.answer) == (kind, answer)
+
+
+def test_the_no_of_another_question_denies_nothing() -> None:
+    decided = plan(situation(pending=PENDING), Said("No", answer_payload("RF34", "no")), QUIET)
+    assert (decided.kind, decided.finding.category, decided.answer) == (planning.ALARM, "RF01", "")
+
+
+def test_what_is_typed_to_a_person_is_no_answer_of_ours() -> None:
+    assert plan(situation("human", hold=CRISIS_HOLD), Said("no"), QUIET).kind == planning.HUMAN_HOLDS
