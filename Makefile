@@ -8,6 +8,10 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 VENV ?= .venv
 PY := $(VENV)/bin/python
 export UV_PROJECT_ENVIRONMENT := $(VENV)
+# The fast suites share nothing and run on all cores; the others start the whole product, once.
+FAST_TESTS := tests/safety tests/content tests/unit
+SLOW_TESTS := tests/nlu tests/integration tests/browser
+FAST := $(PY) -m pytest $(FAST_TESTS) -n auto
 STAMP := $(VENV)/.installed-$(PYTHON_VERSION)
 
 .PHONY: help run test install train check lint format unit browser-ready test-310 bench clean
@@ -24,10 +28,11 @@ test: install browser-ready ## The whole test suite, with real Rasa, PostgreSQL,
 	@$(VENV)/bin/mypy
 	@$(PY) -m bot.cli train
 	@$(PY) -m bot.cli safety-card --check
-	@$(PY) -m pytest $(PYTEST_ARGS)
+	@$(FAST) $(PYTEST_ARGS)
+	@$(PY) -m pytest $(SLOW_TESTS) $(PYTEST_ARGS)
 
 unit: install ## The fast suites only (safety, content, unit): seconds, no Rasa
-	@$(PY) -m pytest tests/safety tests/content tests/unit $(PYTEST_ARGS)
+	@$(FAST) $(PYTEST_ARGS)
 
 install: $(STAMP) ## The environment from uv.lock, in .venv
 
@@ -66,7 +71,8 @@ format: install ## Mend what ruff can mend
 
 test-310: ## The fast suites and one train-and-talk test on Python 3.10
 	@$(MAKE) --no-print-directory VENV=.venv-310 PYTHON_VERSION=3.10 install
-	@.venv-310/bin/python -m pytest tests/safety tests/content tests/unit tests/integration/test_talk.py
+	@.venv-310/bin/python -m pytest $(FAST_TESTS) -n auto
+	@.venv-310/bin/python -m pytest tests/integration/test_talk.py
 
 bench: install ## Measure beside stock Rasa (makes its own environment, 2.5 GB) and write benchmarks/results
 	@$(VENV)/bin/pne bench
