@@ -145,7 +145,7 @@ def screen(file: Lines = None) -> None:
 
     with console.status("Safety's soft layer (trained once, about two minutes)"):
         train_soft_layer()
-    screening.screen("warm up")
+    screening.warm_up()
     for text in _texts(file):
         started = time.perf_counter()
         found = screening.screen(text).as_dict()

@@ -284,15 +284,15 @@ def run(force: bool = False) -> list[str]:
     soft = screening.soft_layer()
     if soft is None or soft.encode is None:
         raise TrainingFailed("The card needs the soft layer with its encoder. Run: make install, then pne train")
-    probability = json.loads((folder / OUT_OF_FOLD).read_text()) if (folder / OUT_OF_FOLD).exists() else {}
+    asked = json.loads((folder / OUT_OF_FOLD).read_text()) if (folder / OUT_OF_FOLD).exists() else {}
     sets = load_sets()
-    unknown = sum(fingerprint(case.text) not in probability for case in sets.learning)
+    unknown = sum(fingerprint(case.text) not in asked for case in sets.learning)
     if unknown:
         raise TrainingFailed(f"{unknown} messages have no figure out of fold. Run: pne train --force")
 
     def out_of_fold(text: str) -> Verdict:
         found = _verdict(safety.screen(text, hints_ask=False))
-        heard = found.alarm is None and probability[fingerprint(text)] >= soft.threshold
+        heard = found.alarm is None and asked[fingerprint(text)]
         return Verdict(asked=True, category=found.category) if heard else found
 
     rules = safety.load_rules()
@@ -304,7 +304,8 @@ def run(force: bool = False) -> list[str]:
         {
             "hash": current,
             "reviewed": sum(one.review["state"] == "reviewed" for one in rules.categories),
-            "soft_threshold": round(soft.threshold, 3),
+            "soft_threshold": round(soft.help.threshold, 3),
+            "crisis_threshold": round(soft.crisis.threshold, 3),
         },
     )
     times = measure_times(

@@ -16,7 +16,7 @@ def measure_times(every: Sequence[str], ordinary: Iterable[str], red: Iterable[s
     from bot import safety, screening
 
     some = every[:: max(1, len(every) // _TIMED)][:_TIMED]
-    screening.screen("warm up")
+    screening.warm_up()
     rows = [
         {"kind": f"{layers}_{of}", **_spread(texts, screen)}
         for of, texts in (("one", some), ("long", _long(ordinary)), ("dense", _long(red)))

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from bot.safety.rules import DATA, RuleSet
+from bot.safety.schema import ALARM_TIERS
 from bot.safety.screening import HARD_RULE, NO_ALARM, evidence, read
-from bot.safety.soft import Encode, Part, SoftLayer, features, marks, split, worth_encoding
+from bot.safety.soft import Encode, Head, Part, SoftLayer, features, marks, split, worth_encoding
 
 LEARNING = DATA / "learning"
 EXPECT = ("fire", "ask", "none")
@@ -27,8 +28,8 @@ KINDS = ("positive", "unclear", "decoy", "ordinary")
 RARE = 3
 INVERSE_REGULARISATION = 1.0
 FOLDS, ROUNDS, SEED = 4, 2, 20
-# Of ordinary messages and decoys at most so many may be asked about by the soft layer alone, on folds not trained on.
-MOST_ASKED = 0.04
+# Of ordinary messages and decoys each head alone may ask about at most so many, on folds not trained on.
+MOST_ASKED, MOST_ASKED_OF_CRISIS = 0.05, 0.015
 
 
 @dataclass(frozen=True)
@@ -80,10 +81,10 @@ class _Part:
 
 @dataclass(frozen=True)
 class Trained:
-    """The model, and for each message the probability by a model that had not seen it (``fingerprint`` to value)."""
+    """The model, and for each message (by ``fingerprint``) whether one that had not seen it would ask."""
 
     layer: SoftLayer
-    out_of_fold: dict[str, float]
+    out_of_fold: dict[str, bool]
 
 
 def fingerprint(text: str) -> str:
@@ -92,7 +93,7 @@ def fingerprint(text: str) -> str:
 
 
 def train_soft(examples: Sequence[Example], rules: RuleSet, encode: Encode) -> Trained:
-    """Fit the model and choose its threshold by cross-validation over whole messages."""
+    """Fit the model and choose its thresholds by cross-validation over whole messages."""
     parts: list[_Part] = []
     alarmed: list[bool] = []
     for number, example in enumerate(examples):
@@ -107,36 +108,53 @@ def train_soft(examples: Sequence[Example], rules: RuleSet, encode: Encode) -> T
 
     block = sparse.hstack([sparse.csr_matrix(vectors), _matrix(parts, names)], format="csr")
     message = np.array([part.message for part in parts])
-    scores = _out_of_fold(block, message, helped)
-    calibration = _calibrate(scores, helped)
-    weights, bias = _fit(block, message, helped, np.arange(len(examples)))
-    dense = vectors.shape[1]
+    crisis = tuple(category.id for category in rules.categories if category.tier == ALARM_TIERS[0])
+    in_crisis = np.array([example.needs_help and example.category in crisis for example in examples])
     quiet = ~helped & ~np.array(alarmed)
-    threshold = _threshold(scores[quiet], int(MOST_ASKED * int((~helped).sum())), calibration)
-    telling = _telling(block @ weights + bias, message, len(examples))
+    dense, most = vectors.shape[1], int((~helped).sum())
+    needs_help, asked = _head(block, message, helped, quiet, int(MOST_ASKED * most), dense)
+    is_crisis, asked_too = _head(block, message, in_crisis, quiet, int(MOST_ASKED_OF_CRISIS * most), dense)
+    asked = asked | asked_too
+    of_parts = block @ np.concatenate([needs_help.dense, needs_help.weights])
+    telling = _telling(of_parts, message, len(helped))
     labels = [examples[number].category for number in np.flatnonzero(helped)]
     categories, by_category, category_bias = _fit_categories(block[telling[helped]], labels)
-    shown = 1.0 / (1.0 + np.exp(-(calibration[0] * scores + calibration[1])))
     layer = SoftLayer(
         names=names,
-        weights=weights[dense:].astype(np.float32),
-        dense=weights[:dense].astype(np.float32),
-        bias=float(bias),
+        help=needs_help,
+        crisis=is_crisis,
         categories=categories,
+        crisis_categories=crisis,
         category_weights=by_category[:, dense:].astype(np.float32),
         category_dense=by_category[:, :dense].astype(np.float32),
         category_bias=category_bias.astype(np.float32),
-        calibration=calibration,
-        threshold=threshold,
         about={
             "messages": len(examples),
             "need_help": int(helped.sum()),
-            "cv_heard": float((shown[helped] >= threshold).mean()),
-            "cv_asked_of_ordinary": float((shown[~helped] >= threshold).mean()),
+            "cv_heard": float(asked[helped].mean()),
+            "cv_asked_of_ordinary": float(asked[~helped].mean()),
         },
         encode=encode,
     )
-    return Trained(layer, {fingerprint(one.text): round(float(p), 4) for one, p in zip(examples, shown, strict=True)})
+    return Trained(layer, {fingerprint(one.text): bool(heard) for one, heard in zip(examples, asked, strict=True)})
+
+
+def _head(
+    block: Any, message: np.ndarray, target: np.ndarray, quiet: np.ndarray, allowed: int, dense: int
+) -> tuple[Head, np.ndarray]:
+    """A head for ``target`` that asks about at most ``allowed`` of the ``quiet`` ones, and what it asks out of fold."""
+    scores = _out_of_fold(block, message, target)
+    calibration = _calibrate(scores, target)
+    weights, bias = _fit(block, message, target, np.arange(len(target)))
+    threshold = _threshold(scores[quiet], allowed, calibration)
+    head = Head(
+        weights=weights[dense:].astype(np.float32),
+        dense=weights[:dense].astype(np.float32),
+        bias=float(bias),
+        calibration=calibration,
+        threshold=threshold,
+    )
+    return head, np.array([head.probability(score) >= threshold for score in scores])
 
 
 def _worth_encoding(parts: Sequence[_Part], matrix: Any, helped: np.ndarray) -> list[_Part]:

@@ -27,6 +27,7 @@ CUES = (
     "cue_negation_after",
     "cue_bare_no",
     "cue_joiner",
+    "cue_or",
     "cue_end",
     "cue_have",
     "cue_clause",
@@ -42,6 +43,7 @@ CUES = (
     "cue_kin",
     "cue_he_she",
     "cue_i",
+    "cue_subject",
     "cue_it",
     "cue_says",
     "cue_had",
@@ -53,6 +55,7 @@ CUES = (
     "cue_finite",
     "cue_settled",
     "cue_if_ever",
+    "cue_suppose",
     "cue_asks",
     "cue_cause",
     "cue_narrated",
@@ -147,26 +150,28 @@ class ScopeReader:
         return self._negated_after(end) or (start not in self._at["cue_self_negated"] and self._negated_before(start))
 
     def _negated_before(self, start: int) -> bool:
-        tokens, budget, crossed = self._tokens, _NEGATION_REACH, False
+        tokens, budget, crossed, listed = self._tokens, _NEGATION_REACH, False, False
         place = start - 1
         while place >= 0 and budget > 0:
             if tokens.breaks[place + 1] >= LINE:
                 return False
             if tokens.breaks[place + 1] == COMMA:
                 crossed, budget = True, _LISTED_REACH
-            if crossed and (tokens.verbs[place + 1] or start in self._at["cue_finite"]):
+            if crossed and not listed and (tokens.verbs[place + 1] or start in self._at["cue_finite"]):
                 return False
-            if place in self._ends or (place in self._near_ends and start - place <= _NEAR_REACH):
+            near = start - place <= _NEAR_REACH or listed  # "have not fallen or hit my head" denies both
+            if place in self._ends or (place in self._near_ends and near):
                 return True
             if (
                 place in self._at["cue_have"]
                 or place in self._at["cue_end"]
-                or place in self._at["cue_i"]
+                or place in self._at["cue_subject"]
                 or place in self._at["cue_he_she"]
             ):
                 return False
             if place in self._at["cue_joiner"]:
                 crossed, budget = True, _LISTED_REACH
+                listed = listed or place in self._at["cue_or"]
             budget -= 1
             place -= 1
         return False
@@ -188,6 +193,8 @@ class ScopeReader:
 
     def _hypothetical(self, span: Span) -> bool:
         start = span[0]
+        if any(place in self._at["cue_suppose"] for place in range(self._sentence(span)[0], start)):
+            return not self._recent_near(span)
         for place in range(start - 1, max(-1, start - 1 - _HYPOTHETICAL_REACH), -1):
             if self._tokens.breaks[place + 1] > 0 or place in self._at["cue_end"]:
                 return False

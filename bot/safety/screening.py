@@ -145,7 +145,7 @@ def _judge_all(reading: Reading, known: _Known, hints_ask: bool) -> list[_Judged
 def _ask_softly(judged: list[_Judged], reading: Reading, soft: SoftLayer, rules: RuleSet) -> list[_Judged]:
     """Add the question of the trained layer, unless the rules raise an alarm anyway."""
     heard = soft.hear(reading.text, reading.found, reading.reader, [one.finding for one in judged])
-    if heard is None or heard.probability < soft.threshold:
+    if heard is None or not heard.asks:
         return judged
     finding = Finding(
         rule=f"{heard.category}.soft",

@@ -38,6 +38,7 @@ SHORTEST_PART, LONGEST_PART, OVERLAP = 3, 18, 6
 MOST_ENCODED_WORDS, ENCODING_COSTS = 24, 6
 _FAMILY_WEIGHT, _WORD_WEIGHT = 0.25, 1.0
 _MOST_SPANS = 6
+_HELP, _CRISIS = "help", "crisis"
 
 
 @dataclass(frozen=True)
@@ -51,57 +52,89 @@ class Part:
 
 @dataclass(frozen=True)
 class Heard:
-    """What the soft layer makes of a message: how likely it needs help, in which part, and of which category."""
+    """What the soft layer makes of a message: whether to ask, how sure it is, in which part, and of which category."""
 
+    asks: bool
     probability: float
     category: str
     span: Span
 
 
 @dataclass(frozen=True)
-class SoftLayer:
-    """Weights by feature name for "needs help", and for each category; ``dense_*`` are for the sentence vector.
+class Head:
+    """One yes-or-no about a part of a message: weights by feature name, and ``dense`` for the sentence vector.
 
     ``calibration`` is (slope, offset) from the raw score of the most telling part to the probability; ``threshold`` is
-    the probability from which one question is put. ``encode`` is None where no encoder could be loaded: the rest of
-    the model goes on without it.
+    the probability from which one question is put.
     """
 
-    names: Mapping[str, int]
     weights: np.ndarray
     dense: np.ndarray
     bias: float
+    calibration: tuple[float, float]
+    threshold: float
+
+    def probability(self, score: float) -> float:
+        slope, offset = self.calibration
+        return float(1.0 / (1.0 + np.exp(-(slope * score + offset))))
+
+
+@dataclass(frozen=True)
+class SoftLayer:
+    """Two heads on the same features, ``help`` (it needs help) and ``crisis`` (wish to die, harm to others: the words
+    are quieter, and a miss weighs more), and a linear model for the category. ``crisis_categories``: what the second
+    one may be about. ``encode`` is None where no encoder could be loaded: the rest of the model goes on without it.
+    """
+
+    names: Mapping[str, int]
+    help: Head
+    crisis: Head
     categories: tuple[str, ...]
+    crisis_categories: tuple[str, ...]
     category_weights: np.ndarray
     category_dense: np.ndarray
     category_bias: np.ndarray
-    calibration: tuple[float, float]
-    threshold: float
     about: Mapping[str, Any] = field(default_factory=dict)
     encode: Encode | None = None
 
     def hear(self, text: str, found: Found, reader: ScopeReader, findings: Sequence[Finding]) -> Heard | None:
-        """How likely this message needs help. None for a message without a single content word."""
+        """What this message tells. None for a message without a single content word."""
         parts = split(text, found.tokens)
         if not parts:
             return None
         made = marks(found, reader, findings)
         rows = [self._row(features(found.tokens, made, part)) for part in parts]
-        scores = np.array([self.weights[index] @ value for index, value in rows]) + self.bias
+        scores = self._by_words(self.help, rows)
         vectors = self._vectors(text, parts, scores)
-        for place, vector in vectors.items():
-            scores[place] += float(self.dense @ vector)
-        best = max(vectors or range(len(parts)), key=lambda place: (scores[place], -place))
+        help = self._heard(self.help, scores, rows, vectors, parts)
+        crisis = self._heard(self.crisis, self._by_words(self.crisis, rows), rows, vectors, parts)
+        surer = not help.asks or crisis.probability > help.probability
+        return crisis if crisis.asks and surer else help
+
+    def _heard(
+        self,
+        head: Head,
+        scores: np.ndarray,
+        rows: Sequence[tuple[np.ndarray, np.ndarray]],
+        vectors: Mapping[int, np.ndarray],
+        parts: Sequence[Part],
+    ) -> Heard:
+        """What one head makes of the most telling part."""
+        whole = {place: float(scores[place] + head.dense @ vector) for place, vector in vectors.items()}
+        score = whole or dict(enumerate(scores.tolist()))
+        best = max(score, key=lambda place: (score[place], -place))
+        probability = head.probability(score[best])
         index, value = rows[best]
         by_category = self.category_weights[:, index] @ value + self.category_bias
         if best in vectors:
             by_category = by_category + self.category_dense @ vectors[best]
+        if head is self.crisis:
+            by_category = np.where(np.isin(self.categories, self.crisis_categories), by_category, -np.inf)
         category = self.categories[int(np.argmax(by_category))]
-        return Heard(self.probability(float(scores[best])), category, parts[best].span)
+        return Heard(probability >= head.threshold, probability, category, parts[best].span)
 
-    def probability(self, score: float) -> float:
-        slope, offset = self.calibration
-        return float(1.0 / (1.0 + np.exp(-(slope * score + offset))))
+    def _by_words(self, head: Head, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        return np.array([head.weights[index] @ value for index, value in rows]) + head.bias
 
     def _row(self, named: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:
         known = [(self.names[name], value) for name, value in named.items() if name in self.names]
@@ -117,40 +150,52 @@ class SoftLayer:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        heads = {_HELP: self.help, _CRISIS: self.crisis}
         np.savez_compressed(
             folder / "soft.npz",
-            weights=self.weights.astype(np.float32),
-            dense=self.dense.astype(np.float32),
             category_weights=self.category_weights.astype(np.float16),
             category_dense=self.category_dense.astype(np.float16),
             category_bias=self.category_bias.astype(np.float32),
+            **{f"{name}_weights": head.weights.astype(np.float32) for name, head in heads.items()},
+            **{f"{name}_dense": head.dense.astype(np.float32) for name, head in heads.items()},
         )
         about = {
             "names": sorted(self.names, key=self.names.__getitem__),
             "categories": self.categories,
-            "bias": self.bias,
-            "calibration": self.calibration,
-            "threshold": self.threshold,
+            "crisis_categories": self.crisis_categories,
+            "heads": {
+                name: {"bias": head.bias, "calibration": head.calibration, "threshold": head.threshold}
+                for name, head in heads.items()
+            },
             "about": dict(self.about),
         }
         (folder / "soft.json").write_text(json.dumps(about))
 
 
 def load_soft(folder: Path, encode: Encode | None) -> SoftLayer:
-    """The soft layer saved in ``folder``. Raises OSError or ValueError where it is missing or broken."""
+    """The soft layer saved in ``folder``. Raises OSError, KeyError or ValueError where it is missing or broken."""
     about = json.loads((folder / "soft.json").read_text())
     with np.load(folder / "soft.npz", allow_pickle=False) as arrays:
+
+        def head(name: str) -> Head:
+            kept = about["heads"][name]
+            return Head(
+                weights=arrays[f"{name}_weights"],
+                dense=arrays[f"{name}_dense"],
+                bias=kept["bias"],
+                calibration=tuple(kept["calibration"]),
+                threshold=kept["threshold"],
+            )
+
         return SoftLayer(
             names={name: place for place, name in enumerate(about["names"])},
-            weights=arrays["weights"],
-            dense=arrays["dense"],
-            bias=about["bias"],
+            help=head(_HELP),
+            crisis=head(_CRISIS),
             categories=tuple(about["categories"]),
+            crisis_categories=tuple(about["crisis_categories"]),
             category_weights=arrays["category_weights"].astype(np.float32),
             category_dense=arrays["category_dense"].astype(np.float32),
             category_bias=arrays["category_bias"],
-            calibration=tuple(about["calibration"]),
-            threshold=about["threshold"],
             about=about["about"],
             encode=encode,
         )

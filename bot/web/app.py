@@ -15,11 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bot import safety
+from bot import safety, screening
 from bot.content import load_clinics, load_wording
 from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery
-from bot.screening import screen
 from bot.settings import Settings
 from bot.store.session import connect
 from bot.web import inbox, pages, patient, rights
@@ -51,7 +50,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
         made = services or make_services(settings)
         app.state.services = made
         safety.load_cues()
-        screen("warm up")
+        screening.warm_up()
         warm_up = asyncio.create_task(_warm_up(made))
         deliveries, chores = {"email": email_channel(made)}, {SILENCE: silence_watch(made)}
         notices = asyncio.create_task(worker.run(made.db, deliveries, made.stopping, chores=chores))

@@ -102,7 +102,8 @@ def test_what_it_adds_is_a_question_with_a_place_in_the_message(soft: SoftLayer,
         result = safety.screen(text, soft=soft)
         assert result.ask and result.worst is not None and result.worst.raised_by == SOFT
         assert text[slice(*result.worst.span)] == result.worst.words
-        assert soft.threshold <= result.worst.confidence + 0.001 <= 1.001
+        lowest = min(soft.help.threshold, soft.crisis.threshold)
+        assert lowest <= result.worst.confidence + 0.001 <= 1.001
         assert safety.question_for(result.worst.category, dict.fromkeys(PLACEHOLDERS, "999")).question
 
 
@@ -151,7 +152,7 @@ def _another_json(folder: Path) -> None:
 
 def _a_key_missing(folder: Path) -> None:
     about = json.loads((folder / "soft.json").read_text())
-    del about["threshold"]
+    del about["heads"]["crisis"]["threshold"]
     (folder / "soft.json").write_text(json.dumps(about))
 
 
@@ -217,7 +218,7 @@ def _long(text: str, places: int) -> str:
 @pytest.mark.parametrize("places", [1, 3])
 def test_a_flag_in_the_middle_of_a_long_message_is_heard(soft: SoftLayer, only_softly: list[str], places: int) -> None:
     assert safety.screen(" ".join(ORDINARY), soft=soft).tier is None
-    clear = [text for text in only_softly if _confidence(text, soft) >= (1 + soft.threshold) / 2]
+    clear = [text for text in only_softly if _confidence(text, soft) >= (1 + soft.help.threshold) / 2]
     heard = [safety.screen(_long(text, places), soft=soft).tier is not None for text in clear]
     assert len(clear) >= ENOUGH / 3
     assert sum(heard) >= LEAST_HEARD_BURIED * len(clear), f"{sum(heard)} of {len(clear)}"

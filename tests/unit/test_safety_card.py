@@ -64,7 +64,7 @@ def measured(learning: list[Case] = LEARNING, current: str = "one") -> dict[str,
     sets = Sets(
         learning, [Case("x", "none", None, "heldout", "heldout")], [Case("y", "fire", "RF01", "must_fire", "examples")]
     )
-    about = {"hash": current, "reviewed": 0, "soft_threshold": 0.5}
+    about = {"hash": current, "reviewed": 0, "soft_threshold": 0.5, "crisis_threshold": 0.4}
     return measure(sets, OUT_OF_FOLD.__getitem__, lambda text: ALARM if text == "y" else QUIET, CATEGORIES, about)
 
 
