@@ -59,6 +59,11 @@ CUES = (
     "cue_asks",
     "cue_cause",
     "cue_narrated",
+    "cue_sudden",
+    "cue_dated",
+    "cue_lied",
+    "cue_asked",
+    "cue_denies_all",
     "cue_fiction",
 )
 _NEGATION_REACH = 4
@@ -89,7 +94,7 @@ class ScopeReader:
         span = hit.span
         if any(start < span[1] and span[0] < end for family in idioms for start, end in self._found.of(family)):
             return IDIOM
-        if self._negated(hit):
+        if self._negated(hit) or self._denied_when_asked(span):
             return NEGATED
         if self._hypothetical(span):
             return HYPOTHETICAL
@@ -188,6 +193,20 @@ class ScopeReader:
             if place in self._at["cue_negation_after"] and tokens.breaks[place] == 0:
                 return True
         return False
+
+    def _denied_when_asked(self, span: Span) -> bool:
+        """ "They asked about chest pain and I said no", "asked about fever. None of that": and no "but" after it."""
+        first, last = self._sentence(span)
+        if not any(place in self._at["cue_asked"] for place in range(first, span[0])):
+            return False
+        following = self._tokens.sentence_ends[min(last + 1, len(self._tokens))]
+        denials = [end for start, end in self._found.of("cue_denies_all") if span[1] <= start < following]
+        if not denials:
+            return False
+        end = self._tokens.sentence_ends[denials[0]]
+        doubts = self._at["cue_clause"] | self._at["cue_recent"]
+        lied = any(place in self._at["cue_lied"] for place in range(first, end))
+        return not lied and not any(place in doubts for place in range(denials[0], end))
 
     # -- hypothetical and general questions
 
@@ -313,7 +332,8 @@ class ScopeReader:
             else:
                 near = span[1] <= start <= span[1] + _PAST_AFTER
                 reaches = near and self._reaches(span[1], start, whole_clause=False)
-            if reaches and not self._recent_near((span[0], max(span[1], end))):
+            dated = any(place in self._at["cue_dated"] for place in range(start, end))
+            if reaches and not self._recent_near((span[0], max(span[1], end)), dated):
                 return True
         return False
 
@@ -340,10 +360,12 @@ class ScopeReader:
     def _opens_clause(self, start: int) -> bool:
         return start == 0 or self._tokens.breaks[start] > 0
 
-    def _recent_near(self, span: Span) -> bool:
+    def _recent_near(self, span: Span, dated: bool = False) -> bool:
+        """A word for now beside it; beside a date, "sudden" only says how it was then."""
         first, last = self._sentence(span)
         near = (*range(max(first, span[0] - 6), span[0]), *range(span[1], min(last, span[1] + 7)))
-        return any(place in self._at["cue_recent"] for place in near)
+        recent = self._at["cue_recent"] - self._at["cue_sudden"] if dated else self._at["cue_recent"]
+        return any(place in recent for place in near)
 
     def _sentence(self, span: Span) -> Span:
         return self._tokens.sentence_starts[span[0]], self._tokens.sentence_ends[span[1]]
