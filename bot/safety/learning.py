@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ import numpy as np
 from bot.safety.rules import DATA, RuleSet
 from bot.safety.schema import ALARM_TIERS
 from bot.safety.screening import HARD_RULE, NO_ALARM, evidence, read
-from bot.safety.soft import Encode, Head, Part, SoftLayer, features, marks, split, worth_encoding
+from bot.safety.soft import NET_SHARE, Encode, Head, Net, Part, SoftLayer, features, marks, split, worth_encoding
 
 LEARNING = DATA / "learning"
 EXPECT = ("fire", "ask", "none")
@@ -28,6 +29,7 @@ KINDS = ("positive", "unclear", "decoy", "ordinary")
 RARE = 3
 INVERSE_REGULARISATION = 1.0
 FOLDS, ROUNDS, SEED = 4, 2, 20
+UNITS, EPOCHS = 256, 35
 # Of ordinary messages and decoys each head alone may ask about at most so many, on folds not trained on.
 MOST_ASKED, MOST_ASKED_OF_CRISIS = 0.05, 0.015
 
@@ -112,10 +114,11 @@ def train_soft(examples: Sequence[Example], rules: RuleSet, encode: Encode) -> T
     in_crisis = np.array([example.needs_help and example.category in crisis for example in examples])
     quiet = ~helped & ~np.array(alarmed)
     dense, most = vectors.shape[1], int((~helped).sum())
-    needs_help, asked = _head(block, message, helped, quiet, int(MOST_ASKED * most), dense)
-    is_crisis, asked_too = _head(block, message, in_crisis, quiet, int(MOST_ASKED_OF_CRISIS * most), dense)
+    needs_help, asked = _head(block, vectors, message, helped, quiet, int(MOST_ASKED * most))
+    is_crisis, asked_too = _head(block, vectors, message, in_crisis, quiet, int(MOST_ASKED_OF_CRISIS * most))
     asked = asked | asked_too
     of_parts = block @ np.concatenate([needs_help.dense, needs_help.weights])
+    of_parts = of_parts + NET_SHARE * needs_help.net.score(vectors)
     telling = _telling(of_parts, message, len(helped))
     labels = [examples[number].category for number in np.flatnonzero(helped)]
     categories, by_category, category_bias = _fit_categories(block[telling[helped]], labels)
@@ -139,18 +142,31 @@ def train_soft(examples: Sequence[Example], rules: RuleSet, encode: Encode) -> T
     return Trained(layer, {fingerprint(one.text): bool(heard) for one, heard in zip(examples, asked, strict=True)})
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    weights: np.ndarray
+    bias: float
+    net: Net
+
+    def scores(self, block: Any, vectors: np.ndarray) -> np.ndarray:
+        found: np.ndarray = block @ self.weights + self.bias + NET_SHARE * self.net.score(vectors)
+        return found
+
+
 def _head(
-    block: Any, message: np.ndarray, target: np.ndarray, quiet: np.ndarray, allowed: int, dense: int
+    block: Any, vectors: np.ndarray, message: np.ndarray, target: np.ndarray, quiet: np.ndarray, allowed: int
 ) -> tuple[Head, np.ndarray]:
     """A head for ``target`` that asks about at most ``allowed`` of the ``quiet`` ones, and what it asks out of fold."""
-    scores = _out_of_fold(block, message, target)
+    scores = _out_of_fold(block, vectors, message, target)
     calibration = _calibrate(scores, target)
-    weights, bias = _fit(block, message, target, np.arange(len(target)))
+    fitted = _fit_with_net(block, vectors, message, target, np.arange(len(target)))
     threshold = _threshold(scores[quiet], allowed, calibration)
+    dense = vectors.shape[1]
     head = Head(
-        weights=weights[dense:].astype(np.float32),
-        dense=weights[:dense].astype(np.float32),
-        bias=float(bias),
+        weights=fitted.weights[dense:].astype(np.float32),
+        dense=fitted.weights[:dense].astype(np.float32),
+        net=fitted.net,
+        bias=fitted.bias,
         calibration=calibration,
         threshold=threshold,
     )
@@ -229,15 +245,33 @@ def _telling(scores: np.ndarray, message: np.ndarray, messages: int) -> np.ndarr
     return best
 
 
-def _out_of_fold(block: Any, message: np.ndarray, helped: np.ndarray) -> np.ndarray:
+def _fit_with_net(
+    block: Any, vectors: np.ndarray, message: np.ndarray, target: np.ndarray, chosen: np.ndarray
+) -> _Fitted:
+    """The linear model, and a network on the sentence vectors of the parts that it was fitted on in the end."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    weights, bias = _fit(block, message, target, chosen)
+    telling = _telling(block @ weights, message, len(target))
+    use = np.isin(message, chosen) & ~target[message]
+    use[telling[np.intersect1d(chosen, np.flatnonzero(target))]] = True
+    model = MLPClassifier((UNITS,), alpha=0.01, batch_size=256, max_iter=EPOCHS, random_state=SEED)
+    with warnings.catch_warnings():  # stopping early is meant: it keeps the network from learning by heart
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(vectors[use], target[message][use])
+    (hidden, out), (hidden_bias, out_bias) = model.coefs_, model.intercepts_
+    return _Fitted(weights, bias, Net(hidden, hidden_bias, out[:, 0], float(out_bias[0])))
+
+
+def _out_of_fold(block: Any, vectors: np.ndarray, message: np.ndarray, target: np.ndarray) -> np.ndarray:
     """The score of each message's telling part from a model that has not seen the message."""
     from sklearn.model_selection import StratifiedKFold
 
-    scores = np.zeros(len(helped))
-    for fit_on, held in StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(helped, helped):
-        weights, bias = _fit(block, message, helped, fit_on)
-        of_parts = block @ weights + bias
-        scores[held] = of_parts[_telling(of_parts, message, len(helped))][held]
+    scores = np.zeros(len(target))
+    for fit_on, held in StratifiedKFold(FOLDS, shuffle=True, random_state=SEED).split(target, target):
+        of_parts = _fit_with_net(block, vectors, message, target, fit_on).scores(block, vectors)
+        scores[held] = of_parts[_telling(of_parts, message, len(target))][held]
     return scores
 
 

@@ -161,7 +161,7 @@ class ScopeReader:
             if tokens.breaks[place + 1] >= LINE:
                 return False
             if tokens.breaks[place + 1] == COMMA:
-                crossed, budget = True, _LISTED_REACH
+                crossed, listed, budget = True, False, _LISTED_REACH
             if crossed and not listed and (tokens.verbs[place + 1] or start in self._at["cue_finite"]):
                 return False
             near = start - place <= _NEAR_REACH or listed  # "have not fallen or hit my head" denies both

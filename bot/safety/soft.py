@@ -1,8 +1,9 @@
-"""The soft layer: a small calibrated linear model that may raise one question, never an alarm, and lowers nothing.
+"""The soft layer: a small calibrated model that may raise one question, never an alarm, and lowers nothing.
 
 It reads a message part by part (a red flag is often one clause of a long post) and sees of each part: the families
-of the rules with their scope, what the rules found, the words, and a sentence vector from an encoder that is handed
-in. Trained by ``bot.safety.learning``; the model is plain arrays and JSON. Deterministic.
+of the rules with their scope, what the rules found and the words (linear), and a sentence vector from an encoder that
+is handed in (linear, and through a small network: 1.5 in 100 more of the clear signs heard at as many questions).
+Trained by ``bot.safety.learning``; the model is plain arrays and JSON. Deterministic.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SHORTEST_PART, LONGEST_PART, OVERLAP = 3, 18, 6
 # as ENCODING_COSTS words whatever the length, and then each word its time.
 MOST_ENCODED_WORDS, ENCODING_COSTS = 24, 6
 _FAMILY_WEIGHT, _WORD_WEIGHT = 0.25, 1.0
+# How much of the network's log odds joins the linear score: more changed nothing in cross-validation.
+NET_SHARE = 0.3
 _MOST_SPANS = 6
 _HELP, _CRISIS = "help", "crisis"
 
@@ -61,8 +64,23 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class Net:
+    """A small network on the sentence vector alone: one hidden layer (rectified), and a score as log odds."""
+
+    hidden: np.ndarray
+    hidden_bias: np.ndarray
+    out: np.ndarray
+    bias: float
+
+    def score(self, vectors: np.ndarray) -> np.ndarray:
+        """Log odds, shape (texts,), for vectors of shape (texts, dimensions)."""
+        found: np.ndarray = np.maximum(vectors @ self.hidden + self.hidden_bias, 0) @ self.out + self.bias
+        return found
+
+
+@dataclass(frozen=True)
 class Head:
-    """One yes-or-no about a part of a message: weights by feature name, and ``dense`` for the sentence vector.
+    """One yes-or-no about a part of a message: weights by feature name, ``dense`` and ``net`` for the sentence vector.
 
     ``calibration`` is (slope, offset) from the raw score of the most telling part to the probability; ``threshold`` is
     the probability from which one question is put.
@@ -70,9 +88,14 @@ class Head:
 
     weights: np.ndarray
     dense: np.ndarray
+    net: Net
     bias: float
     calibration: tuple[float, float]
     threshold: float
+
+    def of_vector(self, vector: np.ndarray) -> float:
+        """What the sentence vector adds to the score of the words."""
+        return float(self.dense @ vector + NET_SHARE * self.net.score(vector[None])[0])
 
     def probability(self, score: float) -> float:
         slope, offset = self.calibration
@@ -120,7 +143,7 @@ class SoftLayer:
         parts: Sequence[Part],
     ) -> Heard:
         """What one head makes of the most telling part."""
-        whole = {place: float(scores[place] + head.dense @ vector) for place, vector in vectors.items()}
+        whole = {place: float(scores[place]) + head.of_vector(vector) for place, vector in vectors.items()}
         score = whole or dict(enumerate(scores.tolist()))
         best = max(score, key=lambda place: (score[place], -place))
         probability = head.probability(score[best])
@@ -158,13 +181,21 @@ class SoftLayer:
             category_bias=self.category_bias.astype(np.float32),
             **{f"{name}_weights": head.weights.astype(np.float32) for name, head in heads.items()},
             **{f"{name}_dense": head.dense.astype(np.float32) for name, head in heads.items()},
+            **{f"{name}_net_hidden": head.net.hidden.astype(np.float16) for name, head in heads.items()},
+            **{f"{name}_net_hidden_bias": head.net.hidden_bias.astype(np.float32) for name, head in heads.items()},
+            **{f"{name}_net_out": head.net.out.astype(np.float32) for name, head in heads.items()},
         )
         about = {
             "names": sorted(self.names, key=self.names.__getitem__),
             "categories": self.categories,
             "crisis_categories": self.crisis_categories,
             "heads": {
-                name: {"bias": head.bias, "calibration": head.calibration, "threshold": head.threshold}
+                name: {
+                    "bias": head.bias,
+                    "net_bias": head.net.bias,
+                    "calibration": head.calibration,
+                    "threshold": head.threshold,
+                }
                 for name, head in heads.items()
             },
             "about": dict(self.about),
@@ -182,6 +213,12 @@ def load_soft(folder: Path, encode: Encode | None) -> SoftLayer:
             return Head(
                 weights=arrays[f"{name}_weights"],
                 dense=arrays[f"{name}_dense"],
+                net=Net(
+                    hidden=arrays[f"{name}_net_hidden"].astype(np.float32),
+                    hidden_bias=arrays[f"{name}_net_hidden_bias"],
+                    out=arrays[f"{name}_net_out"],
+                    bias=kept["net_bias"],
+                ),
                 bias=kept["bias"],
                 calibration=tuple(kept["calibration"]),
                 threshold=kept["threshold"],
