@@ -60,6 +60,8 @@ CUES = (
     "cue_cause",
     "cue_narrated",
     "cue_sudden",
+    "cue_contrast",
+    "cue_animal",
     "cue_dated",
     "cue_lied",
     "cue_asked",
@@ -100,7 +102,7 @@ class ScopeReader:
             return HYPOTHETICAL
         if self._general_question(span):
             return QUESTION_SCOPE
-        if self._told_as_fiction(span):
+        if self._told_as_fiction(span) or self._about_animal(span):
             return HYPOTHETICAL
         if not ignore_person and self._about_other(span):
             return OTHER_PAST if self._other_past(span) or self._settled(span) else OTHER_NOW
@@ -249,7 +251,7 @@ class ScopeReader:
         places = range(first, last)
         if self._tokens.breaks[last] != QUESTION or not any(place in self._at["cue_asks"] for place in places):
             return False
-        someone = self._people | self._at["cue_i"] | self._at["cue_recent"]
+        someone = self._people | self._at["cue_i"] | (self._at["cue_recent"] - self._at["cue_sudden"])
         if any(place in someone or self._tokens.owners[place] is not None for place in places):
             return False
         return any(place in self._at["cue_cause"] for place in places)
@@ -258,6 +260,18 @@ class ScopeReader:
         """A dream, a film, a novel: said before it in the same sentence."""
         first, _ = self._sentence(span)
         return any(place in self._at["cue_fiction"] for place in range(first, span[0]))
+
+    def _about_animal(self, span: Span) -> bool:
+        """ "Our old dog has ...": an animal is who the sentence is about, and no person stands between."""
+        first, _ = self._sentence(span)
+        if SELF in self._tokens.owners[span[0] + 1 : span[1]] or span[0] in self._at["cue_i"]:
+            return False
+        for place in range(span[1] - 1, first - 1, -1):
+            if place in self._at["cue_animal"]:
+                return True
+            if place in self._at["cue_i"] or place in self._at["cue_kin"]:
+                return False
+        return False
 
     def _subjects(self, first: int, last: int) -> int:
         return sum(
@@ -300,7 +314,9 @@ class ScopeReader:
             return True
         if not any(place in self._people for place in places):
             return False
-        if any(place in self._at["cue_recent"] for place in places if not span[0] <= place < span[1]):
+        dated = any(place in self._at["cue_dated"] for place in places)
+        recent = self._at["cue_recent"] - self._at["cue_sudden"] if dated else self._at["cue_recent"]
+        if any(place in recent for place in places if not span[0] <= place < span[1]):
             return False
         if any(place in self._at["cue_past"] or place in self._at["cue_died"] for place in places):
             return True
@@ -314,11 +330,18 @@ class ScopeReader:
     def _settled(self, span: Span) -> bool:
         """A date or a length of time in the same sentence, and that it is over or has not changed since."""
         first, last = self._sentence(span)
-        inside = [
-            any(first <= start and end <= last for start, end in self._found.of(cue))
-            for cue in ("cue_settled", "cue_past", "cue_known")
-        ]
-        return inside[0] and (inside[1] or inside[2])
+        dated = any(
+            first <= start and end <= last for cue in ("cue_past", "cue_known") for start, end in self._found.of(cue)
+        )
+        return dated and any(
+            first <= start and end <= last and not self._clause_between(span, (start, end))
+            for start, end in self._found.of("cue_settled")
+        )
+
+    def _clause_between(self, one: Span, other: Span) -> bool:
+        """A "but" between two places: what was settled before it is not what comes after it."""
+        (_, end), (start, _) = sorted((one, other))
+        return any(place in self._at["cue_contrast"] for place in range(end, start))
 
     def _past(self, hit: Hit) -> bool:
         span = hit.span

@@ -263,7 +263,7 @@ def _places(chunk: Chunk, category: Category, reading: Reading, rules: RuleSet) 
     places = []
     for hit in chunk_hits(reading.found, chunk, rules.blockers):
         scope = reading.reader.scope(hit, idioms, category.ignore_person)
-        if chunk.past_is_fine and scope in (scopes.PAST, scopes.KNOWN):
+        if chunk.past_is_fine and scope in (scopes.PAST, scopes.KNOWN, scopes.SETTLED):
             scope = scopes.NOW
         places.append(_Place(scope, hit))
     return places

@@ -9,7 +9,7 @@ Trained by ``bot.safety.learning``; the model is plain arrays and JSON. Determin
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -277,7 +277,7 @@ def _part(text: str, tokens: Tokens, first: int, last: int) -> Part:
 
 
 def marks(found: Found, reader: ScopeReader, findings: Sequence[Finding]) -> list[Mark]:
-    """What stands where in a message: families with their scope, and what the rules found, by content word."""
+    """What stands where in a message: families with their scope, and what the rules found, in the order of the text."""
     made: list[Mark] = []
     # Words written straight into frames are among the words anyway.
     for family in sorted(family for family in found.families if literal(family) is None):
@@ -293,15 +293,18 @@ def marks(found: Found, reader: ScopeReader, findings: Sequence[Finding]) -> lis
         place = bisect_right(starts, finding.span[0]) - 1
         how = f"{finding.raised_by}:{finding.scope}"
         made.append(((place, place + 1), (f"{finding.category}:{how}", f"found:{how}")))
-    return made
+    return sorted(made)
 
 
 def features(tokens: Tokens, made: Sequence[Mark], part: Part) -> dict[str, float]:
     """Named features of one part of a message: what stands in it (``marks``), whose it is, and its words."""
     first, last = part.first, part.last
     named: dict[str, float] = {}
-    for (start, end), names in made:
-        if first <= start and end <= last:
+    for place in range(bisect_left(made, ((first, 0), ())), len(made)):
+        (start, end), names = made[place]
+        if start >= last:
+            break
+        if end <= last:
             for name in names:
                 named[name] = _FAMILY_WEIGHT
     for owner in {owner for owner in tokens.owners[first:last] if owner}:
