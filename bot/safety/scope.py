@@ -61,6 +61,7 @@ CUES = (
     "cue_narrated",
     "cue_sudden",
     "cue_contrast",
+    "cue_not_past",
     "cue_animal",
     "cue_dated",
     "cue_lied",
@@ -214,8 +215,9 @@ class ScopeReader:
 
     def _hypothetical(self, span: Span) -> bool:
         start = span[0]
-        if any(place in self._at["cue_suppose"] for place in range(self._sentence(span)[0], start)):
-            return not self._recent_near(span)
+        supposed = any(place in self._at["cue_suppose"] for place in range(self._sentence(span)[0], start))
+        if supposed and not self._recent_near(span):
+            return True
         for place in range(start - 1, max(-1, start - 1 - _HYPOTHETICAL_REACH), -1):
             if self._tokens.breaks[place + 1] > 0 or place in self._at["cue_end"]:
                 return False
@@ -336,6 +338,7 @@ class ScopeReader:
         return dated and any(
             first <= start and end <= last and not self._clause_between(span, (start, end))
             for start, end in self._found.of("cue_settled")
+            if end - 1 not in self._at["cue_not_past"]
         )
 
     def _clause_between(self, one: Span, other: Span) -> bool:
@@ -348,6 +351,8 @@ class ScopeReader:
         if span[0] in self._at["cue_present"]:
             return False  # "I can't ..." is the present tense: a year named nearby belongs to something else
         for start, end in self._found.of("cue_past"):
+            if end - 1 in self._at["cue_not_past"]:
+                continue
             if span[0] <= start and end <= span[1] and not any(part[0] <= start < part[1] for part in hit.parts):
                 return True  # "my ex used to hit me"
             if end <= span[0] and span[0] - end <= _PAST_BEFORE:
@@ -362,6 +367,8 @@ class ScopeReader:
 
     def _known(self, span: Span) -> bool:
         for start, end in self._found.of("cue_known"):
+            if end - 1 in self._at["cue_not_past"]:
+                continue
             before = end <= span[0] and span[0] - end <= _KNOWN_REACH and self._reaches(end, span[0], False)
             after = start >= span[1] and start - span[1] <= _KNOWN_REACH and self._reaches(span[1], start, False)
             if (before or after) and not self._recent_near(span):
