@@ -13,8 +13,11 @@ _TIMED, _LONG_TEXTS = 500, 30
 
 def measure_times(every: Sequence[str], ordinary: Iterable[str], red: Iterable[str]) -> dict[str, Any]:
     """Milliseconds, rules alone and both layers: single messages, and long texts of ordinary talk and of red flags."""
+    from threadpoolctl import threadpool_limits
+
     from bot import safety, screening
 
+    threadpool_limits(1)  # as the web app runs
     some = every[:: max(1, len(every) // _TIMED)][:_TIMED]
     screening.warm_up()
     rows = [

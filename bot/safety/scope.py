@@ -69,6 +69,7 @@ CUES = (
     "cue_denies_all",
     "cue_fiction",
 )
+_CONDITIONS = ("cue_if_ever", "cue_hypothetical", "cue_if", "cue_become")
 _NEGATION_REACH = 4
 _LISTED_REACH = 6  # from one item of a denied list to the next
 _NEAR_REACH = 2  # "didn't ..." and "not ..." deny what follows at once: "didn't sleep because of chest pain" does not
@@ -89,6 +90,8 @@ class ScopeReader:
         excluded = {place for span in found.of("cue_not_negation") for place in range(*span)}
         self._ends = {span[1] - 1 for span in found.of("cue_negation")} - excluded
         self._near_ends = {span[1] - 1 for span in found.of("cue_negation_near")} - excluded
+        self._conditions = frozenset().union(*(self._at[cue] for cue in _CONDITIONS))
+        self._lasting = self._at["cue_recent"] - self._at["cue_sudden"]
         self._of_span: dict[Span, str] = {}
         self._people = (self._at["cue_kin"] | self._at["cue_he_she"]) - self._at["cue_past"] - self._at["cue_known"]
 
@@ -131,7 +134,7 @@ class ScopeReader:
     def tells_of_another(self, hit: Hit) -> bool:
         """ "scared of her boyfriend": somebody else's, and no "I" or "me" in it or just before it."""
         start, end = hit.span
-        if any(place in self._at["cue_i"] for place in range(max(0, start - 3), end)):
+        if self._stands("cue_i", range(max(0, start - 3), end)):
             return False
         owners = self._tokens.owners[start:end]
         return OTHER in owners and SELF not in owners
@@ -144,7 +147,7 @@ class ScopeReader:
         while first > max(0, start - 4) and tokens.breaks[first] < COMMA:
             first -= 1
         told = any(tokens.narrated[place] or place in self._at["cue_narrated"] for place in range(first, start + 1))
-        perfect = any(place in self._at["cue_has"] for place in range(first, start))
+        perfect = self._stands("cue_has", range(first, start))
         return told and not perfect and not self._recent_near((start, end))
 
     # -- negation
@@ -200,7 +203,7 @@ class ScopeReader:
     def _denied_when_asked(self, span: Span) -> bool:
         """ "They asked about chest pain and I said no", "asked about fever. None of that": and no "but" after it."""
         first, last = self._sentence(span)
-        if not any(place in self._at["cue_asked"] for place in range(first, span[0])):
+        if not self._stands("cue_asked", range(first, span[0])):
             return False
         following = self._tokens.sentence_ends[min(last + 1, len(self._tokens))]
         denials = [end for start, end in self._found.of("cue_denies_all") if span[1] <= start < following]
@@ -208,30 +211,31 @@ class ScopeReader:
             return False
         end = self._tokens.sentence_ends[denials[0]]
         doubts = self._at["cue_clause"] | self._at["cue_recent"]
-        lied = any(place in self._at["cue_lied"] for place in range(first, end))
+        lied = self._stands("cue_lied", range(first, end))
         return not lied and not any(place in doubts for place in range(denials[0], end))
 
     # -- hypothetical and general questions
 
     def _hypothetical(self, span: Span) -> bool:
         start = span[0]
-        supposed = any(place in self._at["cue_suppose"] for place in range(self._sentence(span)[0], start))
+        supposed = self._stands("cue_suppose", range(self._sentence(span)[0], start))
         if supposed and not self._recent_near(span):
             return True
         for place in range(start - 1, max(-1, start - 1 - _HYPOTHETICAL_REACH), -1):
             if self._tokens.breaks[place + 1] > 0 or place in self._at["cue_end"]:
                 return False
+            if place not in self._conditions:
+                continue
             if place in self._at["cue_if_ever"]:
                 return True
             between = self._subjects(place + 1, start)
             if place in self._at["cue_hypothetical"]:
                 return between == 0 and self._tokens.owners[start] != SELF
             if place in self._at["cue_if"] and place not in self._at["cue_not_if"]:
-                own = int(self._tokens.owners[start] is not None)
-                return between + own <= 1
-            own_now = SELF in self._tokens.owners[start : span[1]] or self._recent_near(span)
-            if place in self._at["cue_become"] and between == 0 and not own_now:
-                return any(where in self._at["cue_modal"] for where in range(max(0, place - 8), place))
+                return between + int(self._tokens.owners[start] is not None) <= 1
+            own = SELF in self._tokens.owners[start : span[1]]
+            if place in self._at["cue_become"] and between == 0 and not own and not self._recent_near(span):
+                return self._stands("cue_modal", range(max(0, place - 8), place))
         return False
 
     def _general_question(self, span: Span) -> bool:
@@ -251,21 +255,23 @@ class ScopeReader:
         """ "Do long flights cause clots?", "how do you spot a stroke?": nobody in it, and a question mark."""
         first, last = self._sentence(span)
         places = range(first, last)
-        if self._tokens.breaks[last] != QUESTION or not any(place in self._at["cue_asks"] for place in places):
+        if self._tokens.breaks[last] != QUESTION or not self._stands("cue_asks", places):
             return False
-        someone = self._people | self._at["cue_i"] | (self._at["cue_recent"] - self._at["cue_sudden"])
+        someone = self._people | self._at["cue_i"] | self._lasting
         if any(place in someone or self._tokens.owners[place] is not None for place in places):
             return False
-        return any(place in self._at["cue_cause"] for place in places)
+        return self._stands("cue_cause", places)
 
     def _told_as_fiction(self, span: Span) -> bool:
         """A dream, a film, a novel: said before it in the same sentence."""
         first, _ = self._sentence(span)
-        return any(place in self._at["cue_fiction"] for place in range(first, span[0]))
+        return self._stands("cue_fiction", range(first, span[0]))
 
     def _about_animal(self, span: Span) -> bool:
         """ "Our old dog has ...": an animal is who the sentence is about, and no person stands between."""
         first, _ = self._sentence(span)
+        if not self._at["cue_animal"]:
+            return False
         if SELF in self._tokens.owners[span[0] + 1 : span[1]] or span[0] in self._at["cue_i"]:
             return False
         for place in range(span[1] - 1, first - 1, -1):
@@ -292,7 +298,7 @@ class ScopeReader:
         owners = self._tokens.owners[start:end]
         if SELF in owners:
             return False
-        if OTHER in owners or any(place in self._people for place in range(start, end)):
+        if OTHER in owners or not self._people.isdisjoint(range(start, end)):
             return True
         for place in range(start - 1, max(-1, start - 1 - _SUBJECT_REACH), -1):
             if place in self._people:
@@ -304,25 +310,25 @@ class ScopeReader:
 
     def _only_says(self, person: int, start: int) -> bool:
         """ "My husband says ..." names a speaker, not the one who is ill."""
-        return any(place in self._at["cue_says"] for place in range(person + 1, min(person + 4, start)))
+        return self._stands("cue_says", range(person + 1, min(person + 4, start)))
 
     def _after_family_history(self, start: int) -> bool:
-        return any(place in self._at["cue_family_history"] for place in range(max(0, start - 6), start))
+        return self._stands("cue_family_history", range(max(0, start - 6), start))
 
     def _other_past(self, span: Span) -> bool:
         first, last = self._sentence(span)
         places = range(first, last)
-        if self._after_family_history(span[0]) or any(place in self._at["cue_family_history"] for place in places):
+        if self._after_family_history(span[0]) or self._stands("cue_family_history", places):
             return True
-        if not any(place in self._people for place in places):
+        if self._people.isdisjoint(places):
             return False
-        dated = any(place in self._at["cue_dated"] for place in places)
-        recent = self._at["cue_recent"] - self._at["cue_sudden"] if dated else self._at["cue_recent"]
+        dated = self._stands("cue_dated", places)
+        recent = self._lasting if dated else self._at["cue_recent"]
         if any(place in recent for place in places if not span[0] <= place < span[1]):
             return False
         if any(place in self._at["cue_past"] or place in self._at["cue_died"] for place in places):
             return True
-        if any(place in self._at["cue_present"] for place in places):
+        if self._stands("cue_present", places):
             return False  # "had a fall and can't stand": the second half is about now
         before = range(max(first, span[0] - 4), span[0])
         return any(place in self._at["cue_had"] and place - 1 not in self._at["cue_has"] for place in before)
@@ -344,7 +350,7 @@ class ScopeReader:
     def _clause_between(self, one: Span, other: Span) -> bool:
         """A "but" between two places: what was settled before it is not what comes after it."""
         (_, end), (start, _) = sorted((one, other))
-        return any(place in self._at["cue_contrast"] for place in range(end, start))
+        return self._stands("cue_contrast", range(end, start))
 
     def _past(self, hit: Hit) -> bool:
         span = hit.span
@@ -360,8 +366,7 @@ class ScopeReader:
             else:
                 near = span[1] <= start <= span[1] + _PAST_AFTER
                 reaches = near and self._reaches(span[1], start, whole_clause=False)
-            dated = any(place in self._at["cue_dated"] for place in range(start, end))
-            if reaches and not self._recent_near((span[0], max(span[1], end)), dated):
+            if reaches and not self._recent_near((span[0], max(span[1], end)), dated=self._dated(start, end)):
                 return True
         return False
 
@@ -394,8 +399,14 @@ class ScopeReader:
         """A word for now beside it; beside a date, "sudden" only says how it was then."""
         first, last = self._sentence(span)
         near = (*range(max(first, span[0] - 6), span[0]), *range(span[1], min(last, span[1] + 7)))
-        recent = self._at["cue_recent"] - self._at["cue_sudden"] if dated else self._at["cue_recent"]
-        return any(place in recent for place in near)
+        return not (self._lasting if dated else self._at["cue_recent"]).isdisjoint(near)
+
+    def _dated(self, first: int, last: int) -> bool:
+        return self._stands("cue_dated", range(first, last))
+
+    def _stands(self, cue: str, places: Iterable[int]) -> bool:
+        """A word of this kind stands at one of the places."""
+        return not self._at[cue].isdisjoint(places)
 
     def _sentence(self, span: Span) -> Span:
         return self._tokens.sentence_starts[span[0]], self._tokens.sentence_ends[span[1]]
