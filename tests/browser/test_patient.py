@@ -167,12 +167,28 @@ def test_a_safety_question_shows_its_answers_without_scrolling(browser: Browser,
     chat = open_chat(browser, stack, viewport=pages.PHONE, has_touch=True, is_mobile=True)
     chat.say("I can't take this any more")
     answers = chat.page.locator(".kind-question .choice")
-    expect(answers).to_have_text(["Yes", "No", "Not sure"])
+    expect(answers).to_have_text(["Yes, right now", "Yes, sometimes", "No", "I'd rather not say"])
     for answer in answers.all():
         expect(answer).to_be_in_viewport(ratio=1)
     answers.first.click()
     for call in chat.page.locator(".kind-safety .calls").first.locator("a").all():
         expect(call).to_be_in_viewport(ratio=1)
+    chat.close()
+
+
+def test_a_crisis_is_followed_by_one_question_and_its_answer_by_the_number(browser: Browser, stack: Stack) -> None:
+    chat = open_chat(browser, stack, viewport=pages.PHONE, has_touch=True, is_mobile=True)
+    chat.say("I want to die")
+    expect(chat.answer("safety/RF34.T0*").locator("a").first).to_be_visible()
+    question = chat.answer("safety/RF34.direct*")
+    expect(question.locator(".choice").last).to_be_in_viewport(ratio=1)
+    chat.picture("crisis-question")
+    chat.press("Yes, right now")
+    now = chat.answer("safety/RF34.now*")
+    expect(now.locator("a[href='tel:999']").first).to_be_in_viewport(ratio=1)
+    expect(now.locator(".choice")).to_have_text(["Talk to a person"])
+    chat.picture("crisis-now")
+    assert chat.violations() == [] and chat.sideways() == 0
     chat.close()
 
 

@@ -93,6 +93,6 @@ def test_a_question_without_an_answer_shows_the_words_by_itself(browser: Browser
     expect(words.locator(".bubble.first")).not_to_contain_text("I asked you")
     expect(words.locator(".calls").first.locator("a").first).to_be_in_viewport(ratio=1)
     assert any("have not heard back" in heard for heard in chat.heard("assertive"))
-    expect(chat.page.locator(".kind-question .choice[aria-disabled]")).to_have_count(3)
+    expect(chat.page.locator(".kind-question .choice[aria-disabled]")).to_have_count(4)
     assert thrown(chat) == []
     chat.close()

@@ -32,7 +32,7 @@ EXAMPLES = [
     for one in texts
 ]
 LEAST_HEARD_BURIED = 0.9
-ENOUGH = 30  # messages that only the soft layer hears, for the tests of what it adds
+ENOUGH = 90  # messages that only the soft layer hears, for the tests of what it adds
 LONG = 4000  # characters: the longest message that the web app takes
 
 
