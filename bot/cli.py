@@ -58,7 +58,7 @@ def up() -> None:
     if trained():
         console.print("Models: up to date")
     else:
-        with console.status("Training the models (about two minutes; only when data or code of them has changed)"):
+        with console.status("Training the models (about four minutes; only when data or code of them has changed)"):
             train(settings)
         console.print(f"Models: trained in {time.monotonic() - started:.0f} s")
     settings.var_folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +143,7 @@ def screen(file: Lines = None) -> None:
     from bot import screening
     from bot.training import train_soft_layer
 
-    with console.status("Safety's soft layer (trained once, about two minutes)"):
+    with console.status("Safety's soft layer (trained once, about four minutes)"):
         train_soft_layer()
     screening.warm_up()
     for text in _texts(file):
