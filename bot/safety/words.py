@@ -46,6 +46,7 @@ class AnswerWords:
 
     id: str
     bubbles: tuple[str, ...]
+    numbers_used: tuple[str, ...]
     yes: bool
     emergency_first: bool
 
@@ -116,7 +117,7 @@ def answer_words(
         if one.id == answer:
             bubbles = tuple(_filled(bubble, numbers) for bubble in one.bubbles)
             identity = f"safety/{category}.{answer}.v{asked.version}"
-            return AnswerWords(identity, bubbles, one.means == YES, one.emergency_first)
+            return AnswerWords(identity, bubbles, _used(*one.bubbles), one.means == YES, one.emergency_first)
     return None
 
 

@@ -46,28 +46,35 @@ def alarm(
     if planning.closes_lessons(finding.tier):
         hold = planning.hold(finding)
         conversations.set_hold(session, incoming.conversation_id, {**hold, "direct": True} if direct else hold)
-    hand_over(services, session, incoming, finding, unanswered)
+    hand_over(services, session, incoming, finding, unanswered, answer)
     if direct:
         append(session, incoming.conversation_id, bodies.safety_question(finding, incoming.clinic, direct=True))
 
 
 def hand_over(
-    services: Services, session: Session, incoming: Incoming, finding: Finding | None, unanswered: bool = False
+    services: Services,
+    session: Session,
+    incoming: Incoming,
+    finding: Finding | None,
+    unanswered: bool = False,
+    answer: str = "",
 ) -> None:
-    """Pass the message on, and say what became of it."""
+    """Pass the message on, and say what became of it. `answer`: the words shown were those of this answer."""
     category = finding.category if finding else PERSON_CATEGORY
     tier = finding.tier if finding else PERSON_TIER
     open_already = _open_handoff(session, incoming.conversation_id, category, tier)
     if open_already is not None:
         _tell_again(services, session, incoming, open_already, "handoff_still" if unanswered else "handoff_again")
         return
-    raised = _pass_on(session, incoming, finding, unanswered)
+    raised = _pass_on(session, incoming, finding, unanswered, answer)
     _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
 
 
-def _pass_on(session: Session, incoming: Incoming, finding: Finding | None, unanswered: bool = False) -> Raised:
+def _pass_on(
+    session: Session, incoming: Incoming, finding: Finding | None, unanswered: bool = False, answer: str = ""
+) -> Raised:
     """The handoff of a finding, or (without one) of a wish for a person."""
-    words = safety.words_of(finding, incoming.clinic.numbers) if finding else None
+    words = _shown_words(finding, answer, incoming.clinic) if finding else None
     return raise_handoff(
         session,
         conversation_id=incoming.conversation_id,
@@ -87,7 +94,12 @@ def _about(finding: Finding, unanswered: bool) -> dict[str, Any]:
     return {"scope": finding.scope, "heard": finding.words, **({"unanswered": True} if unanswered else {})}
 
 
-def _shown_numbers(words: safety.SafetyWords, clinic: Clinic) -> list[str]:
+def _shown_words(finding: Finding, answer: str, clinic: Clinic) -> safety.SafetyWords | safety.AnswerWords:
+    own = safety.answer_words(finding.category, answer, clinic.numbers) if answer else None
+    return own or safety.words_of(finding, clinic.numbers)
+
+
+def _shown_numbers(words: safety.SafetyWords | safety.AnswerWords, clinic: Clinic) -> list[str]:
     return [clinic.numbers[name] for name in words.numbers_used if name != "clinic"]
 
 

@@ -173,8 +173,9 @@ def _asks_directly(situation: Situation, alarm: Finding, asked: Finding | None) 
 def _direct_answer(situation: Situation, said: Said) -> str:
     """Which of the category's own answers was given to the question that is open; a typed yes is the gravest."""
     hold = situation.hold or {}
-    about = str((situation.pending or hold).get("category", ""))
-    if not has_direct_question(about):
+    open_about = situation.pending or hold
+    about = str(open_about.get("category", ""))
+    if open_about.get("scope") == OTHER_NOW or not has_direct_question(about):  # a helper has the helper's words
         return ""
     if said.payload:
         category, answer = answer_in(said.payload) or ("", "")

@@ -238,8 +238,8 @@ def _answer_at_once(
         own = bodies.answered(finding.category, decided.answer, clinic, wording)
         if own is not None:
             say(own)
-        if own is not None and "category" in own:  # a yes: the handoff stands, or is raised again
-            hand_over(services, session, incoming, finding)
+            if own.get("category"):  # a yes: the handoff stands, or is raised again
+                hand_over(services, session, incoming, finding, answer=decided.answer)
     elif decided.kind == planning.LATE:
         say(bodies.notice("safety_late", clinic, wording))
     elif decided.kind == planning.HOLD:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot import screening
 from bot.web.bodies import PERSON, answer_payload
-from tests.support.patient_api import Patient, ScriptedRasa, accepted, ids, kinds, make_services
+from tests.support.patient_api import Patient, ScriptedRasa, accepted, after, ids, kinds, make_services
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +22,6 @@ def rules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 async def patient(tmp_path: Path) -> AsyncIterator[Patient]:
     async with accepted(make_services(tmp_path, ScriptedRasa())) as made:
         yield made
-
-
-async def after(patient: Patient, response: Any) -> list[dict[str, Any]]:
-    assert response.status_code == 202, response.text
-    return await patient.heard(response.json()["seq"])
 
 
 CRISIS = "I want to die"
@@ -66,4 +60,5 @@ async def test_a_soft_crisis_question_is_answered_in_its_own_words(patient: Pati
     await after(patient, await patient.say("I give up"))
     told = await after(patient, await patient.press(answer_payload("RF34", "sometimes")))
     assert (kinds(told), ids(told)[0]) == (["safety", "handoff"], "safety/RF34.sometimes.v2")
-    assert [item.category for item in patient.handoffs()] == ["RF34"]
+    (item,) = patient.handoffs()
+    assert (item.category, item.message_shown) == ("RF34", "safety/RF34.sometimes.v2"), "what was really shown"

@@ -203,6 +203,12 @@ def test_the_answers_to_a_crisis_question_count_as_yes_but_for_the_no() -> None:
         assert (decided.kind, decided.answer) == (kind, answer)
 
 
+def test_a_helpers_answer_brings_the_helpers_words() -> None:
+    pending = planning.pending(replace(finding("T0", "RF34"), scope="other_now"), "my son gives up")
+    decided = plan(situation(pending=pending), Said("Yes, right now", answer_payload("RF34", "now")), QUIET)
+    assert (decided.kind, decided.answer) == (planning.ALARM, "")
+
+
 def test_the_no_of_another_question_denies_nothing() -> None:
     decided = plan(situation(pending=PENDING), Said("No", answer_payload("RF34", "no")), QUIET)
     assert (decided.kind, decided.finding.category, decided.answer) == (planning.ALARM, "RF01", "")
