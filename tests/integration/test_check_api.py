@@ -21,6 +21,7 @@ from tests.support.patient_api import (
     Patient,
     ScriptedRasa,
     accepted,
+    after,
     broken,
     failing_at,
     ids,
@@ -72,11 +73,6 @@ def payloads(event: dict[str, Any]) -> list[str]:
 
 def button(event: dict[str, Any], answer: str) -> str:
     return next(payload for payload in payloads(event) if payload.split(":")[2] == answer)
-
-
-async def after(patient: Patient, response: Any) -> list[dict[str, Any]]:
-    assert response.status_code == 202, response.text
-    return await patient.heard(response.json()["seq"])
 
 
 async def asked(patient: Patient, until: str) -> dict[str, Any]:

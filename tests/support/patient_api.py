@@ -125,6 +125,12 @@ def ids(events: list[dict[str, Any]]) -> list[str]:
     return [one["body"]["answer_id"] for one in events]
 
 
+async def after(patient: Patient, response: httpx.Response) -> list[dict[str, Any]]:
+    """What was said after a message that was taken."""
+    assert response.status_code == 202, response.text
+    return await patient.heard(response.json()["seq"])
+
+
 def door(services: Services) -> httpx.AsyncClient:
     """A line to the app, which is not started: no worker, no warm-up."""
     app = create_app(services.settings, services)
