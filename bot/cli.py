@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot.cli_content import content_app, explain_text, show_gaps
 from bot.settings import Settings, SettingsError, read_settings
 
 app = typer.Typer(
@@ -105,10 +106,13 @@ def train(force: Annotated[bool, typer.Option(help="Train even where nothing has
 
 
 @app.command()
-def check() -> None:
-    """Check everything under data/: ids, lengths, sources, examples, safety rules. Exit 1 names each fault."""
+def check(explain: Annotated[str, typer.Option(help="Show one text (pain/alarm, finding/disc_bulge) and why it passes.")] = "") -> None:
+    """Check everything under data/: ids, lengths, figures, words, sources, examples, rules. Exit 1 names each fault."""
     from bot.content.checks import check_all
 
+    if explain:
+        explain_text(explain)
+        return
     faults = check_all()
     for fault in faults:
         console.print(str(fault), markup=False)
@@ -135,6 +139,18 @@ def safety_card(
     if check and not faults:
         console.print("Safety Card: up to date")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command("model-card")
+def model_card() -> None:
+    """Measure the routing on held-out messages and write docs/model-card.md, with the thresholds of the trained model."""
+    from bot import model_card as card
+    from bot.training import train as train_models
+
+    model = train_models(read_settings())
+    with console.status("Reading the held-out messages"):
+        found = card.write_card(model)
+    console.print(f"docs/model-card.md: best-ranked right {found.top1:.1%}, shown {found.shown:.1%}, wrong {found.wrong:.1%}")
 
 
 @app.command()
@@ -178,6 +194,9 @@ def migrate() -> None:
     upgrade(read_settings().database_url)
     console.print("Database: up to date")
 
+
+app.add_typer(content_app, name="content")
+app.command("gaps")(show_gaps)
 
 clinician_app = typer.Typer(help="People who answer in the inbox.", no_args_is_help=True)
 app.add_typer(clinician_app, name="clinician")

@@ -15,12 +15,8 @@ import tempfile
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bot.settings import ROOT, Settings
-
-if TYPE_CHECKING:
-    from bot.safety.learning import Example
 
 MODELS = ROOT / "models"
 MADE_OF = (
@@ -37,10 +33,10 @@ MADE_OF = (
 SCREENING_MODULES = (
     "frames", "learning", "matching", "normalise", "rules", "schema", "scope", "screening", "soft",
 )  # fmt: skip
+# The safety's messages are its own: a new answer with its examples must not shift what is raised.
 SOFT_MADE_OF = (
     "data/safety/*.yml",
     "data/safety/learning/*.jsonl",
-    "data/nlu/*.yml",
     *(f"bot/safety/{name}.py" for name in SCREENING_MODULES),
     "bot/understanding/encoder.py",
     "bot/understanding/spelling.py",
@@ -97,14 +93,14 @@ def train_soft_layer(force: bool = False) -> Path:
     target = soft_path()
     if target.exists() and not force:
         return target
-    from bot.safety.learning import train_soft
+    from bot.safety.learning import load_learning, train_soft
     from bot.safety.rules import load_rules
     from bot.screening import sentence_encoder
 
     encode = sentence_encoder()
     if encode is None:
         raise TrainingFailed("The sentence encoder cannot be loaded. Run: make install")
-    trained = train_soft(learning_examples(), load_rules(), encode)
+    trained = train_soft(load_learning(), load_rules(), encode)
     MODELS.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=MODELS) as folder:
         trained.layer.save(Path(folder) / "soft")
@@ -114,15 +110,6 @@ def train_soft_layer(force: bool = False) -> Path:
         (Path(folder) / "soft").rename(target)
     _tidy("soft-*")
     return target
-
-
-def learning_examples() -> list[Example]:
-    """What the soft layer learns from: its own messages, and the questions about pain as ordinary talk."""
-    from bot.content.checks import examples
-    from bot.safety.learning import Example, load_learning
-
-    ordinary = [Example(text, "none", None, "ordinary") for _, _, text in examples()]
-    return [*load_learning(), *ordinary]
 
 
 def _train_rasa(settings: Settings, force: bool) -> Path:

@@ -176,6 +176,17 @@ function wayToLeave(t) {
   return h("div", { class: "leave-way" }, h("p", {}, t("leave_how")), link);
 }
 
+/**
+ * A picture with the same in words under it. Only our own pictures: a path, never another site's address.
+ * @param {{src: string, alt: string, caption: string}} shown
+ * @returns {HTMLElement}
+ */
+function picture(shown) {
+  const image = /** @type {HTMLImageElement} */ (h("img", { alt: shown.alt, width: "240", height: "240", loading: "lazy" }));
+  if (/^\/pictures\/[\w-]+\.svg$/.test(shown.src)) image.src = shown.src;
+  return h("figure", { class: "picture" }, image, h("figcaption", {}, shown.caption));
+}
+
 /** Looks and labels by kind; a kind without a row is plain text. */
 const LOOKS = {
   safety: { label: "safety_label", icon: "shield" },
@@ -220,6 +231,8 @@ export function renderEvent(event, context) {
     box.append(h("div", { class: name }, ...(patient ? [h("p", {}, text)] : richText(text))));
   }
   if (patient) return article;
+  if (known && body.picture) box.append(picture(body.picture));
+  if (known && body.notes?.length) box.append(h("ul", { class: "notes" }, ...body.notes.map((note) => h("li", {}, String(note)))));
   const calls = (known && body.calls) || [];
   // The first two numbers stand right under what to do: with a phone's keyboard open, the end of a card is out of sight.
   const near = body.kind === "safety" ? callList(calls.slice(0, 2), t) : null;

@@ -8,7 +8,8 @@ import { backoff } from "./live.js";
 /**
  * @typedef {{kind: string, bubbles?: string[], buttons?: Choice[], calls?: Call[], lead?: string, text?: string,
  *   payload?: string, state?: string, at?: string, name?: string, role?: string, version?: string, review?: string,
- *   tier?: string, category?: string, answer_id?: string, fallback_text?: string, leave?: boolean}} Body
+ *   tier?: string, category?: string, answer_id?: string, fallback_text?: string, leave?: boolean, notes?: string[],
+ *   picture?: {src: string, alt: string, caption: string}}} Body
  */
 /**
  * @typedef {{seq: number | null, type?: string, at?: string, author: string, body: Body, client_id?: string}} ChatEvent

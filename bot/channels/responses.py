@@ -2,12 +2,14 @@
 
 Rasa asks this class for the words of every ``utter_...`` action (``nlg`` in endpoints.yml). Choosing here, in its own
 process, instead of in a custom action keeps the words independent of the action server and saves the 17 ms that each
-custom action costs in schema checks.
+custom action costs in schema checks. The choice itself is pure (``bot.dialogue``); this reads the tracker for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import datetime
+from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from rasa.core.nlg.generator import NaturalLanguageGenerator
@@ -17,139 +19,110 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot import safety
-from bot.content import replies
-from bot.content.answers import Answer, load_answers, load_controls, load_sources
+from bot.content import governance
 from bot.content.clinics import Clinic, load_clinics
 from bot.content.files import fill
-from bot.content.wording import load_wording
+from bot.content.library import load_library
+from bot.content.replies import Reply, button
+from bot.content.report_words import URGENT, load_report_words
+from bot.dialogue import Turn, choose
+from bot.dialogue.choose import MISSES
 from bot.settings import read_settings
 
-MISSES = ("utter_did_you_mean", "utter_not_understood", "utter_out_of_scope", "utter_none_of_these")
-PREFIX = "utter_"
+FACTS = ("body_part", "finding", "age")
+HELPER = "helper"
+SHORT_WORDS = 8
 
 
 class CuratedResponses(NaturalLanguageGenerator):
     """Words for an action name, from the tracker's state."""
 
     def __init__(self, endpoint_config: EndpointConfig | None, domain: Domain) -> None:
-        self._controls = load_controls()
-        self._answers = load_answers()
-        self._sources = load_sources()
-        self._wording = load_wording()
+        self._library = load_library()
         self._clinics = load_clinics()
-        self._default_clinic = read_settings().default_clinic
-        self._special: dict[str, Callable[[str, DialogueStateTracker], dict[str, Any] | None]] = {
-            "utter_did_you_mean": self._did_you_mean,
-            "utter_not_understood": self._miss,
-            "utter_out_of_scope": self._miss,
-            "utter_none_of_these": self._miss,
-            "utter_repeat": self._repeat,
-            "utter_tell_more": self._about_last(self._more),
-            "utter_why": self._about_last(self._why),
-            "utter_safety_notice": self._safety_notice,
-            "utter_ask_safety_answer": self._safety_question,
-            "utter_ask_contact_note": self._contact_note,
-        }
+        settings = read_settings()
+        self._default_clinic, self._production = settings.default_clinic, settings.production
 
     async def generate(
         self, utter_action: str, tracker: DialogueStateTracker, output_channel: str, **kwargs: Any
     ) -> dict[str, Any] | None:
         """The reply for an action, or None where there is no such response."""
-        answer = self._answers.get(utter_action.removeprefix(PREFIX))
-        if answer is not None:
-            reply: dict[str, Any] | None = self._answer(answer, tracker)
-        else:
-            special = self._special.get(utter_action, self._plain)
-            reply = special(utter_action, tracker)
+        clinic = self._clinic(tracker)
+        reply = _safety_reply(utter_action, tracker, clinic)
+        if reply is None:
+            reply = choose(utter_action, _turn(tracker), self._library, clinic, partial(self._review, clinic.id))
         if reply is not None:
-            reply["metadata"] = {**reply.get("metadata", {}), **_understanding(tracker)}
+            reply["metadata"] = {**reply["metadata"], **_understanding(tracker)}
             # An action's own values, for example the time of a handoff.
             values = {key: value for key, value in kwargs.items() if isinstance(value, str)}
             reply["text"] = fill(reply["text"], values)
         return reply
 
+    def _review(self, clinic: str, version: str) -> dict[str, Any]:
+        """Who has read a text for this clinic; in production one whose review has run out is withheld."""
+        found = governance.review_of(version, clinic, datetime.date.today())
+        if found.by is None:
+            return {"state": found.state}
+        about = {"state": found.state, "at": found.by.at, "reviewer": found.by.reviewer, "role": found.by.role}
+        withheld = found.state == governance.EXPIRED and self._production
+        return {**about, "withheld": True} if withheld else about
+
     def _clinic(self, tracker: DialogueStateTracker) -> Clinic:
         metadata = (tracker.latest_message.metadata if tracker.latest_message else None) or {}
         return self._clinics.get(metadata.get("clinic", ""), self._clinics[self._default_clinic])
 
-    def _answer(self, answer: Answer, tracker: DialogueStateTracker) -> dict[str, Any]:
-        second = (_decision(tracker).get("choices") or [])[1:2]
-        # Asked for the same answer twice running: the words did not help, so the next layer comes instead.
-        if _last_answer_id(tracker) == answer.id and answer.more and not _pressed(tracker):
-            return replies.more_reply(answer, self._answers, self._clinic(tracker), self._wording)
-        return replies.answer_reply(answer, self._answers, self._clinic(tracker), self._wording, *second)
 
-    def _plain(self, action: str, tracker: DialogueStateTracker, turn: int = 0) -> dict[str, Any] | None:
-        variants = self._controls.get(action)
-        if not variants:
-            return None
-        variant = variants[turn % len(variants)]
-        text = fill(variant.text, self._clinic(tracker).numbers)
-        return {"text": text, "buttons": [], "metadata": {"answer_id": variant.id, "version": variant.version}}
-
-    def _miss(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-        reply = self._plain(action, tracker, _misses_before(tracker))
-        return reply and {**reply, "buttons": replies.way_out(self._wording)}
-
-    def _did_you_mean(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-        reply = self._plain(action, tracker, _misses_before(tracker))
-        labels = _decision(tracker).get("choices") or []
-        return reply and {
-            **reply,
-            "buttons": replies.choices(labels, self._answers, self._wording, none=True),
-        }
-
-    def _contact_note(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-        reply = self._plain(action, tracker)
-        return reply and {**reply, "buttons": [replies.button(self._wording.labels["skip"], "/affirm")]}
-
-    def _repeat(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-        last = next((e for e in _newest_first(tracker) if isinstance(e, BotUttered) and e.text), None)
-        if last is None:
-            return self._plain(action, tracker)
-        return {
-            "text": last.text,
-            "buttons": (last.data or {}).get("buttons") or [],
-            "metadata": {"answer_id": _id_of(last), "repeated": True},
-        }
-
-    def _about_last(self, words: Callable[[Answer, DialogueStateTracker], dict[str, Any]]) -> Any:
-        def reply(action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-            answer = self._answers.get(_meant_answer(tracker) or "")
-            return words(answer, tracker) if answer else self._miss(action, tracker)
-
-        return reply
-
-    def _more(self, answer: Answer, tracker: DialogueStateTracker) -> dict[str, Any]:
-        return replies.more_reply(answer, self._answers, self._clinic(tracker), self._wording)
-
-    def _why(self, answer: Answer, tracker: DialogueStateTracker) -> dict[str, Any]:
-        return replies.why_reply(answer, self._answers, self._sources, self._clinic(tracker), self._wording)
-
-    def _safety_notice(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-        found = _red_flag(tracker)
-        if found is None:
-            return self._plain(action, tracker)
-        words = safety.words_for(
-            found["category"],
-            found["tier"],
-            self._clinic(tracker).numbers,
-            helper=found["scope"] == "other_now",
-        )
+def _safety_reply(action: str, tracker: DialogueStateTracker, clinic: Clinic) -> Reply | None:
+    """Safety words and the one question, where Rasa says them itself; None for every other action."""
+    found = _red_flag(tracker)
+    if action == "utter_safety_notice" and found is not None:
+        helper = found["scope"] == "other_now"
+        words = safety.words_for(found["category"], found["tier"], clinic.numbers, helper=helper)
         return {"text": "\n\n".join(words.bubbles), "buttons": [], "metadata": {"answer_id": words.id}}
-
-    def _safety_question(self, action: str, tracker: DialogueStateTracker) -> dict[str, Any] | None:
-        found = _red_flag(tracker)
-        if found is None:
-            return self._plain(action, tracker)
-        question = safety.question_for(found["category"], self._clinic(tracker).numbers)
+    if action == "utter_ask_safety_answer" and found is not None:
+        question = safety.question_for(found["category"], clinic.numbers)
         # They send their own words: a plain No is read by the safety library, like a typed one.
-        buttons = [replies.button(title, title) for _, title in question.answers]
-        return {
-            "text": f"{question.lead}\n\n{question.question}",
-            "buttons": buttons,
-            "metadata": {"answer_id": question.id},
-        }
+        buttons = [button(title, title) for _, title in question.answers]
+        text = f"{question.lead}\n\n{question.question}"
+        return {"text": text, "buttons": buttons, "metadata": {"answer_id": question.id}}
+    return None
+
+
+def _turn(tracker: DialogueStateTracker) -> Turn:
+    """What the choice of words is made from."""
+    message = tracker.latest_message
+    entities = (message.entities if message else None) or []
+    heard = {e["entity"]: e["value"] for e in reversed(entities) if e.get("value") is not None}
+    urgent = [e["value"] for e in entities if e["entity"] == "finding" and _must_be_checked(e["value"])]
+    heard |= {"finding": urgent[0]} if urgent else {}
+    return Turn(
+        conversation=tracker.sender_id,
+        heard={kind: heard[kind] for kind in FACTS if kind in heard},
+        known={kind: _first(tracker.slots[kind].value) for kind in FACTS if kind in tracker.slots},
+        said=tuple(_specs(tracker)),
+        choices=tuple(_decision(tracker).get("choices") or ()),
+        concerns=heard.get("answer"),
+        helper=bool(message and message.parse_data.get(HELPER)),
+        misses=_misses_before(tracker),
+        short=len(((message.text if message else "") or "").split()) <= SHORT_WORDS,
+    )
+
+
+def _must_be_checked(word: str) -> bool:
+    """Of several words of one report, the one that must be checked comes first."""
+    known = load_report_words().get(word)
+    return known is not None and known.handling == URGENT
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else value
+
+
+def _specs(tracker: DialogueStateTracker) -> Iterator[dict[str, Any]]:
+    """The specs of the assistant's replies, newest first; an empty one where a reply had none (safety words)."""
+    for event in _newest_first(tracker):
+        if isinstance(event, BotUttered) and event.text:
+            yield ((event.metadata or {}).get("metadata") or {}).get("spec") or {}
 
 
 def _newest_first(tracker: DialogueStateTracker) -> Iterator[Any]:
@@ -159,10 +132,6 @@ def _newest_first(tracker: DialogueStateTracker) -> Iterator[Any]:
 def _decision(tracker: DialogueStateTracker) -> dict[str, Any]:
     message = tracker.latest_message
     return (message.parse_data.get("decision") if message else None) or {}
-
-
-def _pressed(tracker: DialogueStateTracker) -> bool:
-    return bool(tracker.latest_message and (tracker.latest_message.metadata or {}).get("payload"))
 
 
 def _understanding(tracker: DialogueStateTracker) -> dict[str, Any]:
@@ -188,26 +157,6 @@ def _red_flag(tracker: DialogueStateTracker) -> dict[str, Any] | None:
         if isinstance(event, UserUttered) and event.parse_data.get("red_flag"):
             worst: dict[str, Any] | None = event.parse_data["red_flag"].get("worst")
             return worst
-    return None
-
-
-def _id_of(event: BotUttered) -> str:
-    return str(((event.metadata or {}).get("metadata") or {}).get("answer_id") or "")
-
-
-def _last_answer_id(tracker: DialogueStateTracker) -> str | None:
-    last = next((e for e in _newest_first(tracker) if isinstance(e, BotUttered)), None)
-    return _id_of(last) if last is not None else None
-
-
-def _meant_answer(tracker: DialogueStateTracker) -> str | None:
-    """The answer that a button names, or the one that was given last."""
-    for entity in tracker.latest_message.entities if tracker.latest_message else ():
-        if entity.get("entity") == "answer":
-            return str(entity.get("value"))
-    for event in _newest_first(tracker):
-        if isinstance(event, BotUttered) and "/" in _id_of(event):
-            return _id_of(event).split("#")[0]
     return None
 
 

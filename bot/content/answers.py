@@ -11,7 +11,7 @@ from bot.content.files import DATA, ContentError, bubbles, name, read_yaml
 
 CERTAINTIES = ("strong", "moderate", "limited", "expert")
 _FIELDS = {"title", "about", "more", "flare", "why", "sources", "certainty", "next", "review"}
-_OPTIONAL = {"check_first"}
+_OPTIONAL = {"check_first", "openings", "helper", "facts", "figure"}
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,10 @@ class Source:
 class Answer:
     """One curated answer. `id` is ``subject/topic``, `version` the id of this exact wording.
 
-    `check_first`: it starts somebody moving, so the quick safety check is offered with it.
+    `openings`: first bubbles, any of which validates; the first of them is the text's own. `helper`: the same, told to
+    somebody who helps the person in pain. `facts`: where its digits come from (``data/facts``). `figure`: the one cell
+    of ``data/findings`` that it quotes. `check_first`: it starts somebody moving, so the quick safety check is offered
+    with it.
     """
 
     id: str
@@ -45,6 +48,10 @@ class Answer:
     next: tuple[str, ...]
     review: str
     check_first: bool = False
+    openings: tuple[str, ...] = ()
+    helper: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    figure: str = ""
 
     @property
     def subject(self) -> str:
@@ -92,6 +99,33 @@ def load_controls(data: Path = DATA) -> dict[str, tuple[Control, ...]]:
     return controls
 
 
+@dataclass(frozen=True)
+class Fact:
+    """Digits that a text may say: `say` as it is worded, `what` they are, the source and its mark (V or K)."""
+
+    key: str
+    say: str
+    what: str
+    source: str
+    mark: str
+
+
+@lru_cache(maxsize=4)
+def load_facts(data: Path = DATA) -> dict[str, Fact]:
+    """All facts by key, from ``data/facts``."""
+    facts: dict[str, Fact] = {}
+    for path in sorted((data / "facts").glob("*.yml")):
+        for key, fields in (read_yaml(path) or {}).items():
+            try:
+                fact = Fact(key=key, **{**fields, "say": str(fields["say"])})
+            except (TypeError, KeyError) as error:
+                raise ContentError(f"{name(path)}: {key}: {type(error).__name__}: {error}") from None
+            if key in facts:
+                raise ContentError(f"{name(path)}: {key} stands in another file too; keep one.")
+            facts[key] = fact
+    return facts
+
+
 @lru_cache(maxsize=4)
 def load_sources(data: Path = DATA) -> dict[str, Source]:
     """All sources by key. The same key in two files must be the same source."""
@@ -123,10 +157,11 @@ def _answer(answer_id: str, variants: list[dict[str, Any]], file: str) -> Answer
     version = str(response.get("id", ""))
     if not version.startswith(answer_id + ".v"):
         raise ContentError(f"{where}: id {version!r} must be {answer_id}.v1, .v2 ...")
+    text = bubbles(response["text"])
     return Answer(
         id=answer_id,
         version=version,
-        bubbles=bubbles(response["text"]),
+        bubbles=text,
         more=bubbles(about["more"]),
         flare=str(about["flare"]).strip(),
         why=str(about["why"]).strip(),
@@ -137,4 +172,8 @@ def _answer(answer_id: str, variants: list[dict[str, Any]], file: str) -> Answer
         next=tuple(about["next"] or ()),
         review=str((about["review"] or {}).get("state", "")),
         check_first=about.get("check_first", False),
+        openings=(*text[:1], *(str(opening).strip() for opening in about.get("openings") or ())),
+        helper=bubbles(about.get("helper") or ""),
+        facts=tuple(about.get("facts") or ()),
+        figure=about.get("figure") or "",
     )

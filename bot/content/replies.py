@@ -1,23 +1,62 @@
 """Replies made from curated content: which bubbles, which buttons, under which id. Pure functions.
 
+What to say is decided elsewhere and written down as a *spec*, a small JSON object (``{"reply": "answer", "id":
+"pain/alarm", "part": "text", "opening": 2}``); `render` makes the reply from it. The spec is kept with the turn, so
+any line of a transcript can be made again, byte for byte, from the same content.
+
 A reply is ``{"text", "buttons", "metadata"}``; text holds bubbles apart by a blank line. Button payloads are
 ``/subject/topic`` for an answer and ``/intent{"answer": "subject/topic"}`` for something about an answer.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from bot.content import cards
 from bot.content.answers import Answer
 from bot.content.clinics import Clinic
-from bot.content.files import fill
+from bot.content.files import bubbles, fill
+from bot.content.library import Library, Term
 from bot.content.wording import Wording
 
 TALK_TO_PERSON = "/talk_to_person"
 MENU = "/chat/menu"
 MOST_NEXT = 2
+TEXT, MORE, WHY, HELPER = "text", "more", "why", "helper"
+Spec = dict[str, Any]
+Reply = dict[str, Any]
+_WORD = re.compile(r"[a-z][a-z'-]*")
+
+
+def render(spec: Spec, library: Library, clinic: Clinic) -> Reply:
+    """The reply that a spec stands for. Raises KeyError for an id that the content does not hold."""
+    if spec["reply"] == "answer":
+        reply = _answer(spec, library)
+    elif spec["reply"] == "card":
+        reply = cards.card(spec, library)
+    else:
+        reply = _control(spec, library)
+    reply["text"] = fill(fill(reply["text"], spec.get("values") or {}), clinic.numbers)
+    reply["metadata"]["spec"] = spec
+    explained = [library.terms[key] for key in spec.get("explained") or ()]
+    if explained:
+        reply["metadata"]["notes"] = [f"{term.title}: {term.plain}." for term in explained]
+    return reply
+
+
+def pick(conversation: str, about: str, count: int) -> int:
+    """Which of `count` wordings a conversation gets: always the same one for the same text, others elsewhere."""
+    return int.from_bytes(hashlib.sha256(f"{conversation}\n{about}".encode()).digest()[:4], "big") % max(count, 1)
+
+
+def terms_in(text: str, terms: Mapping[str, Term], known: Collection[str]) -> list[str]:
+    """The hard words of a text that this chat has not explained yet, in their order in the glossary."""
+    said = set(_WORD.findall(text.lower().replace("’", "'")))
+    return [key for key, term in terms.items() if key not in known and not said.isdisjoint(term.forms)]
 
 
 def button(title: str, payload: str) -> dict[str, str]:
@@ -29,50 +68,18 @@ def about(intent: str, answer_id: str) -> str:
     return f"/{intent}{json.dumps({'answer': answer_id})}"
 
 
-def answer_reply(
-    answer: Answer, answers: Mapping[str, Answer], clinic: Clinic, wording: Wording, second: str | None = None
-) -> dict[str, Any]:
-    """An answer with "Why do you say that?", "Tell me more" and one or two next questions.
-
-    `second` is another answer that the same message asked for; it comes first among the next questions.
-    """
+def choices(labels: Sequence[str], library: Library, *, none: bool) -> list[dict[str, str]]:
+    """Buttons for answers, report words and the way to a person, with "None of these" last where asked for."""
     buttons = []
-    if answer.sources:
-        buttons.append(button(wording.labels["why"], about("why", answer.id)))
-    if answer.more:
-        buttons.append(button(wording.labels["tell_more"], about("tell_more", answer.id)))
-    following = [n for n in dict.fromkeys([*([second] if second else []), *answer.next]) if n in answers]
-    buttons += [button(answers[n].title, f"/{n}") for n in following[:MOST_NEXT]]
-    return _reply(answer.bubbles, buttons, clinic, answer.id, answer)
-
-
-def more_reply(answer: Answer, answers: Mapping[str, Answer], clinic: Clinic, wording: Wording) -> dict[str, Any]:
-    """The next layer of an answer."""
-    buttons = [button(wording.labels["why"], about("why", answer.id))] if answer.sources else []
-    buttons += [button(answers[n].title, f"/{n}") for n in answer.next[:MOST_NEXT] if n in answers]
-    return _reply(answer.more, buttons, clinic, f"{answer.id}#more", answer)
-
-
-def why_reply(
-    answer: Answer, answers: Mapping[str, Answer], sources: Mapping[str, Any], clinic: Clinic, wording: Wording
-) -> dict[str, Any]:
-    """Where an answer comes from: in plain words, then its sources one by one."""
-    lines = [f"- {sources[key].plain} ({sources[key].cite})" for key in answer.sources]
-    texts = [answer.why, *(["\n".join([wording.labels["sources"], *lines])] if lines else [])]
-    buttons = [button(wording.labels["tell_more"], about("tell_more", answer.id))] if answer.more else []
-    buttons += [button(answers[n].title, f"/{n}") for n in answer.next[:MOST_NEXT] if n in answers]
-    return _reply(texts, buttons, clinic, f"{answer.id}#why", answer)
-
-
-def choices(
-    labels: Sequence[str], answers: Mapping[str, Answer], wording: Wording, *, none: bool
-) -> list[dict[str, str]]:
-    """Buttons for answers (and the way to a person), with "None of these" last where asked for."""
-    buttons = [button(answers[label].title, f"/{label}") for label in labels if label in answers]
+    for label in labels:
+        if label in library.answers:
+            buttons.append(button(library.answers[label].title, f"/{label}"))
+        elif label.startswith(cards.PREFIX) and cards.key_of(label) in library.words:
+            buttons.append(cards.word_button(cards.key_of(label), library))
     if "talk_to_person" in labels:
-        buttons.append(button(wording.labels["talk_to_person"], TALK_TO_PERSON))
+        buttons.append(button(library.wording.labels["talk_to_person"], TALK_TO_PERSON))
     if none:
-        buttons.append(button(wording.labels["none_of_these"], "/none_of_these"))
+        buttons.append(button(library.wording.labels["none_of_these"], "/none_of_these"))
     return buttons
 
 
@@ -81,10 +88,68 @@ def way_out(wording: Wording) -> list[dict[str, str]]:
     return [button(wording.labels["menu"], MENU), button(wording.labels["talk_to_person"], TALK_TO_PERSON)]
 
 
-def _reply(
-    texts: Sequence[str], buttons: list[dict[str, str]], clinic: Clinic, answer_id: str, answer: Answer
-) -> dict[str, Any]:
+def _answer(spec: Spec, library: Library) -> Reply:
+    answer, part = library.answers[spec["id"]], spec.get("part", TEXT)
+    if part == MORE:
+        return _reply(answer.more, _beside(answer, library, {TEXT, MORE}, ()), f"{answer.id}#more", answer)
+    if part == WHY:
+        sure = library.sure["plain" if not answer.sources else answer.certainty]
+        lines = why_lines(answer.why, answer.sources, library, f"{sure} {review_line(spec, library)}")
+        return _reply(lines, _beside(answer, library, {TEXT, WHY}, ()), f"{answer.id}#why", answer)
+    following = [spec["second"]] if spec.get("second") else []
+    buttons = _beside(answer, library, {TEXT}, following)
+    if part == HELPER:
+        return _reply(answer.helper, buttons, f"{answer.id}#helper", answer)
+    opening = answer.openings[spec.get("opening", 0)]
+    reply = _reply((opening, *answer.bubbles[1:]), buttons, answer.id, answer)
+    if answer.figure:
+        reply["metadata"]["picture"] = {"kind": "dots", "cell": answer.figure}
+    return reply
+
+
+def why_lines(why: str, sources: Sequence[str], library: Library, sure: str) -> list[str]:
+    """Where something comes from: in plain words, its sources one by one, then how sure it is and who has read it."""
+    lines = [f"- {library.sources[key].plain} ({library.sources[key].cite})" for key in sources]
+    listed = ["\n".join([library.wording.labels["sources"], *lines])] if lines else []
+    return [text for text in (why, *listed, sure) if text]
+
+
+def review_line(spec: Spec, library: Library) -> str:
+    """Who has read a text, from the review that stands in the spec; nobody, where none does."""
+    review = spec.get("review") or {"state": "pending"}
+    return fill(library.reviewed[review["state"]], {key: str(value) for key, value in review.items()})
+
+
+def _beside(answer: Answer, library: Library, shown: Collection[str], first: Sequence[str]) -> list[dict[str, str]]:
+    """The buttons under an answer: what has not been shown of it, then where to go on."""
+    buttons = []
+    if answer.sources and WHY not in shown:
+        buttons.append(button(library.wording.labels["why"], about("why", answer.id)))
+    if answer.more and MORE not in shown:
+        buttons.append(button(library.wording.labels["tell_more"], about("tell_more", answer.id)))
+    following = [n for n in dict.fromkeys([*first, *answer.next]) if n in library.answers or n.startswith(cards.PREFIX)]
+    return [*buttons, *choices(following[:MOST_NEXT], library, none=False)]
+
+
+def _reply(texts: Sequence[str], buttons: list[dict[str, str]], answer_id: str, answer: Answer) -> Reply:
     about_it: dict[str, Any] = {"answer_id": answer_id, "version": answer.version, "review": answer.review}
     if answer.check_first and not answer_id.endswith("#why"):
         about_it["check_first"] = True
-    return {"text": fill("\n\n".join(texts), clinic.numbers), "buttons": buttons, "metadata": about_it}
+    return {"text": "\n\n".join(texts), "buttons": buttons, "metadata": about_it}
+
+
+def _control(spec: Spec, library: Library) -> Reply:
+    control = library.controls[spec["id"]]
+    buttons = choices(spec.get("choices") or (), library, none=bool(spec.get("none")))
+    if spec.get("about"):
+        buttons.insert(0, button(library.wording.labels["tell_more"], about("tell_more", spec["about"])))
+    if spec.get("way_out"):
+        buttons += way_out(library.wording)
+    if spec.get("skip"):
+        buttons.append(button(library.wording.labels["skip"], "/affirm"))
+    texts = bubbles(control.text)
+    return {
+        "text": "\n\n".join(texts),
+        "buttons": buttons,
+        "metadata": {"answer_id": control.id, "version": control.version},
+    }

@@ -16,14 +16,18 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from bot.nlu.reading import READING
 from bot.understanding import training
 from bot.understanding.classifier import Classifier, load
-from bot.understanding.decide import ANSWER, Decision, decide
+from bot.understanding.decide import ANSWER, Decision, decide, with_report_word
+from bot.understanding.details import FINDING, TELL_AGE, TELL_REGION, detail, load_word_lists
 from bot.understanding.encoder import load_encoder
+from bot.understanding.entities import Entity
 from bot.understanding.spelling import load_normaliser
 
 DECISION = "decision"
 MOST_RANKED = 5
 # What a button of ours sends: the channel puts it into the metadata, `rasa shell` types it after a slash.
 BUTTON_PREFIX = "/"
+# Intents that no example trains: told by buttons, or by a message that names a fact and nothing else.
+FACTS_TOLD = (TELL_AGE, TELL_REGION, FINDING)
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -72,30 +76,48 @@ class AnswerClassifier(GraphComponent):
     def process(self, messages: list[Message]) -> list[Message]:
         assert self._classifier is not None, "train or load the classifier first"
         for message in messages:
-            pressed, concerns = _pressed(message)
+            pressed, named = _pressed(message)
             reading = message.get(READING)
-            if pressed in self._classifier.labels:
+            entities = message.get(ENTITIES, [])
+            fact = None if pressed else _fact(message)
+            if pressed in self._classifier.labels or pressed in FACTS_TOLD:
                 decision = Decision(ANSWER, (pressed,), 1.0, 0.0, ((pressed, 1.0),))
+            elif fact:
+                decision = Decision(ANSWER, (fact,), 1.0, 0.0, ((fact, 1.0),))
             elif reading is None or not reading.texts[0]:
                 decision = Decision("not_understood", (), 0.0, 0.0, ())
             else:
-                decision = decide(reading, self._classifier)
+                word = next((e["value"] for e in entities if e["entity"] == "finding"), None)
+                decision = with_report_word(decide(reading, self._classifier), word)
             _set(message, decision)
-            if concerns:
-                entity = {"entity": "answer", "value": concerns, "start": 0, "end": 0, "extractor": "AnswerClassifier"}
-                message.set(ENTITIES, [*message.get(ENTITIES, []), entity], add_to_output=True)
+            own = [
+                {"entity": kind, "value": value, "start": 0, "end": 0, "extractor": "AnswerClassifier"}
+                for kind, value in named.items()
+            ]
+            message.set(ENTITIES, [*own, *message.get(ENTITIES, [])], add_to_output=True)
         return messages
 
 
-def _pressed(message: Message) -> tuple[str, str | None]:
-    """The label that a button of ours stands for, and the answer it concerns: ``/why{"answer": "pain/alarm"}``."""
+def _fact(message: Message) -> str | None:
+    """The intent of a message that tells a fact and nothing else ("52", "no, my shoulder")."""
+    found = [
+        Entity(e["entity"], str(e["value"]), e["start"], e["end"])
+        for e in message.get(ENTITIES, [])
+        if e["entity"] in ("body_part", "side", "finding", "age")
+    ]
+    return detail(message.get(TEXT) or "", found, load_word_lists())
+
+
+def _pressed(message: Message) -> tuple[str, dict[str, str]]:
+    """The label that a button of ours stands for, and what it names: ``/why{"answer": "pain/alarm"}``."""
     typed = message.get(TEXT) or ""
     payload = (message.get(METADATA) or {}).get("payload") or (typed if typed.startswith(BUTTON_PREFIX) else "")
     name, brace, rest = str(payload).removeprefix(BUTTON_PREFIX).partition("{")
     try:
-        return name, json.loads(brace + rest)["answer"] if brace else None
-    except (ValueError, KeyError, TypeError):
-        return "", None
+        named = json.loads(brace + rest) if brace else {}
+        return name, {str(kind): str(value) for kind, value in named.items()}
+    except (ValueError, AttributeError):
+        return "", {}
 
 
 def _set(message: Message, decision: Decision) -> None:

@@ -1,4 +1,4 @@
-"""Facts heard in a message (body part, side, finding, age, duration, 0-10 score) by spaCy's EntityRuler."""
+"""Facts heard in a message (body part, side, finding, age, duration, 0-10 score, for whom) by spaCy's EntityRuler."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
 from rasa.engine.storage.storage import ModelStorage
-from rasa.shared.nlu.constants import ENTITIES, TEXT
+from rasa.shared.nlu.constants import ENTITIES, METADATA, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.understanding.entities import find_entities, load_ruler
+from bot.understanding.details import bare_age, load_word_lists, told_by_helper
+from bot.understanding.entities import Entity, find_entities, load_ruler
+
+BUTTON_PREFIX = "/"
+HELPER = "helper"
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.ENTITY_EXTRACTOR, is_trainable=False)
@@ -33,9 +37,18 @@ class EntityRules(GraphComponent):
 
     def process(self, messages: list[Message]) -> list[Message]:
         for message in messages:
+            text = message.get(TEXT) or ""
+            if (message.get(METADATA) or {}).get("payload") or text.startswith(BUTTON_PREFIX):
+                continue  # a button of ours, not the patient's words
+            facts = find_entities(text, self._ruler)
+            age = bare_age(text)
+            if age is not None:
+                facts = [Entity("age", age, 0, len(text))]
+            if told_by_helper(text, load_word_lists()):
+                message.set(HELPER, True, add_to_output=True)
             found = [
                 {"entity": e.kind, "value": e.value, "start": e.start, "end": e.end, "extractor": "EntityRules"}
-                for e in find_entities(message.get(TEXT) or "", self._ruler)
+                for e in facts
             ]
             message.set(ENTITIES, [*message.get(ENTITIES, []), *found], add_to_output=True)
         return messages

@@ -274,7 +274,7 @@ class Audit(Base):
 
 
 class Gap(Base):
-    """A question without a sure answer: its class and the answers that came nearest, never its words."""
+    """A question without a sure answer: its class, the nearest answers, and single words of our own vocabulary."""
 
     __tablename__ = "gap"
 
@@ -283,6 +283,7 @@ class Gap(Base):
     clinic = Column(Words, nullable=False)
     kind = Column(Words, nullable=False)
     nearest = Column(Document)
+    words = Column(Document)
 
     __table_args__ = (Index(None, "clinic", "at"),)
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -49,6 +49,8 @@ class Classifier:
     bias: np.ndarray
     examples: np.ndarray
     thresholds: dict[str, float]
+    # Short examples by their words: "why?" is what its example says it is, whatever longer texts it is like.
+    exact: dict[str, str] = field(default_factory=dict)
 
     def predict(self, text: str, vector: np.ndarray) -> Prediction:
         """Rank the answers for one repaired text and its unit vector."""
@@ -70,7 +72,9 @@ class Classifier:
         )
         order = sorted(self.vocabulary, key=self.vocabulary.__getitem__)
         (folder / "classifier.json").write_text(
-            json.dumps({"labels": self.labels, "vocabulary": order, "thresholds": self.thresholds})
+            json.dumps(
+                {"labels": self.labels, "vocabulary": order, "thresholds": self.thresholds, "exact": self.exact}
+            )
         )
 
 
@@ -86,7 +90,13 @@ def load(folder: Path) -> Classifier:
             arrays["bias"],
             arrays["examples"].astype(np.float32),
             about["thresholds"],
+            about["exact"],
         )
+
+
+def plain(text: str) -> str:
+    """The words of a repaired text without marks between them."""
+    return " ".join(_TOKEN.findall(text))
 
 
 def prediction(labels: Sequence[str], logits: np.ndarray, nearest: float) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -16,12 +17,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot import safety, screening
-from bot.content import load_clinics, load_wording
+from bot.content import governance, load_clinics, load_wording
+from bot.content.files import ContentError
 from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery
 from bot.settings import Settings
 from bot.store.session import connect
-from bot.web import inbox, pages, patient, rights
+from bot.web import inbox, pages, patient, pictures, rights
 from bot.web.assistant import open_assistant
 from bot.web.limits import Limits
 from bot.web.problems import Problem, problem_response
@@ -64,7 +66,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             made.db.close()
 
     app = Starlette(
-        routes=[*patient.routes(), *rights.routes(), *inbox.routes(), *pages.routes()],
+        routes=[*patient.routes(), *rights.routes(), *inbox.routes(), *pictures.routes(), *pages.routes()],
         lifespan=lifespan,
         exception_handlers={Problem: problem_response, HTTPException: _http_problem, Exception: _unexpected},
     )
@@ -74,7 +76,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
 
 
 def make_services(settings: Settings) -> Services:
-    """The real services of this installation. Raises ContentError where wording or numbers are wrong."""
+    """The real services of this installation. Raises ContentError where wording or numbers are wrong, or where
+    production would show clinical text that nobody has signed."""
+    if settings.production:
+        _refuse_unsigned(settings.default_clinic)
     return Services(
         settings=settings,
         db=connect(settings.database_url),
@@ -84,6 +89,22 @@ def make_services(settings: Settings) -> Services:
         read_message=message_reader(),
         limits=Limits(settings.rate_per_minute, settings.rate_per_address),
     )
+
+
+def _refuse_unsigned(clinic: str) -> None:
+    """Raises ContentError: nobody has signed some clinical text. Where a sign-off has run out the product still starts,
+    because its safety words must; the answers concerned are withheld."""
+    today = datetime.date.today()
+    missing = governance.in_state(governance.PENDING, clinic, today)
+    if missing:
+        raise ContentError(
+            f"{len(missing)} clinical texts are not signed for the clinic {clinic!r} (the first: "
+            f"{', '.join(missing[:3])}). A clinician who has read them signs with: pne content sign. "
+            "pne content status counts them."
+        )
+    expired = governance.in_state(governance.EXPIRED, clinic, today)
+    if expired:
+        log.warning("sign_off_expired", texts=len(expired), first=expired[0])
 
 
 def message_reader() -> Callable[[str], dict[str, Any]]:

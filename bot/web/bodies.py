@@ -8,9 +8,13 @@ from typing import Any
 
 from bot import safety
 from bot.content import Clinic, Wording
-from bot.content.files import bubbles
+from bot.content.cards import people
+from bot.content.figures import find_cell
+from bot.content.files import bubbles, fill
 from bot.content.replies import button, way_out
+from bot.content.report_words import load_card
 from bot.safety import Finding
+from bot.web import pictures
 
 # Payloads that the web app answers itself; every other one goes to Rasa.
 CONSENT = "consent:accept"
@@ -35,7 +39,8 @@ def answer_in(payload: str) -> tuple[str, str] | None:
 def body(kind: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
     """A body with its plain-text twin, which clients show for kinds that they do not know."""
     made = {"kind": kind, "bubbles": list(texts), **more}
-    lines = [*texts, *(f"[{b['title']}]" for b in made.get("buttons") or ())]
+    said = [made["picture"]["caption"]] if made.get("picture") else []
+    lines = [*texts, *said, *made.get("notes", ()), *(f"[{b['title']}]" for b in made.get("buttons") or ())]
     return {**made, "fallback_text": "\n\n".join(lines)}
 
 
@@ -45,10 +50,25 @@ def reply(from_rasa: dict[str, Any]) -> dict[str, Any]:
     more: dict[str, Any] = {"answer_id": about.get("answer_id") or from_rasa.get("utter_action")}
     if from_rasa.get("buttons"):
         more["buttons"] = [button(b["title"], b["payload"]) for b in from_rasa["buttons"]]
-    for key in ("version", "review"):
+    for key in ("version", "review", "notes", "spec"):
         if about.get(key):
             more[key] = about[key]
+    if about.get("picture"):
+        more["picture"] = _dots(about["picture"]["cell"])
     return body("text", bubbles(from_rasa.get("text") or ""), **more)
+
+
+def _dots(cell: str) -> dict[str, str]:
+    """The picture of a figure: 100 dots, with what they say in words."""
+    found = find_cell(cell)
+    assert found is not None, cell  # pne check sees to it
+    values = {"dots": str(found[2].dots), "who": people(found[2]), "title": found[1].title}
+    texts = load_card().texts
+    return {
+        "src": pictures.path(found[2].dots),
+        "alt": fill(texts["dots_alt"], values),
+        "caption": fill(texts["dots_caption"], values),
+    }
 
 
 def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from bot.screening import screen as screen_words
 from bot.store import conversations, events, gaps
 from bot.store.models import Conversation
 from bot.store.session import DatabaseUnavailable
+from bot.understanding.gap_words import kept_words
 from bot.web import bodies, check
 from bot.web import plan as planning
 from bot.web.alarms import alarm, append, hand_over, person_by_words
@@ -328,7 +329,8 @@ def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[d
                 # With an id of its own, so that a turn that runs twice after a crash says nothing twice.
                 append(session, conversation.id, body, client_id=f"{incoming.key}.{place}")
         if about.get("understood") not in (None, "answer"):
-            gaps.record_gap(session, incoming.clinic.id, about["understood"], [about.get("nearest")])
+            words = () if incoming.payload else kept_words(plan.text or incoming.text)
+            gaps.record_gap(session, incoming.clinic.id, about["understood"], [about.get("nearest")], words)
 
 
 def _with_check(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot import safety
-from bot.content.checks import BANNED, FEWEST_OUTSIDE, check_all
+from bot.content.checks import BANNED, FEWEST_EXAMPLES, FEWEST_OUTSIDE, check_all
 from tests.support.small_content import change, small_content
 
 REAL_RULES = safety.load_rules
@@ -169,7 +169,7 @@ def test_an_answer_without_a_source(data: Path) -> None:
 
 def test_a_source_that_no_answer_uses(data: Path) -> None:
     change(data / "sources" / "pain.yml", lambda f: f.update(jones_1999=dict(f["smith_2020"])))
-    assert "jones_1999: no answer uses this source" in faults(data)
+    assert "jones_1999: no answer, figure or fact uses this source" in faults(data)
 
 
 # What no answer may say
@@ -178,8 +178,15 @@ def test_a_source_that_no_answer_uses(data: Path) -> None:
 SAID = {
     "dismisses the pain": ["It is all in your head.", "You are making it up.", "This is psychosomatic."],
     "claims what it cannot know": ["Nothing is wrong with you.", "There is no damage.", "Your tissues have healed."],
-    "decides on a scan, an operation or a medicine": ["You don't need a scan.", "You do not need surgery."],
-    "blames or labels": ["You are catastrophising.", "This is kinesiophobia."],
+    "decides on a scan, an operation or a medicine": ["You don't need a scan.", "You do not need surgery.", "Stop your tablets.", "You should have the operation."],
+    "labels the person": ["You are catastrophising.", "This is kinesiophobia."],
+    "blames the brain": ["Pain is an output of the brain.", "Your brain makes pain."],
+    "says that pain never warns": ["Pain is never a sign of harm.", "Hurt does not equal harm."],
+    "names a diagnosis": ["You have fibromyalgia.", "Your pain is nociplastic."],
+    "blames others": ["Your doctor was wrong.", "This is your own fault."],
+    "asks for what was done to them": ["Tell me more about the abuse.", "Tell me what happened to you."],
+    "compares with the healthy": ["Normal people bend all day."],
+    "corrects from above": ["Actually, discs do not slip."],
     "pushes": ["Push through it.", "Just relax.", "No pain, no gain."],
     "claims to feel": ["I understand how you feel.", "Don't worry."],
     "promises": ["This will cure you.", "We guarantee it."],
@@ -196,6 +203,22 @@ def test_banned_words_are_found_in_every_layer(data: Path, why: str, text: str) 
     edit_answer(data, lambda variant: variant.update(text=text))
     found = with_metadata(data, more=text, flare=text.replace("'", "’"), why=text)
     assert all(f"{part} {why}" in found for part in ("text", "more", "flare", "why"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I did not mean that it is \"all in your head\".", "None of this is your fault.", "Hurt does not always mean harm.",
+        "Do not stop opioids all at once.", "Ask first. Then you can start a new tablet.", "There is no cure that fits all.",
+        "Your report may say \"wear and tear\".", "Ask what the operation can and cannot do.",
+    ],
+)  # fmt: skip
+def test_the_same_words_in_the_right_context_may_stand(data: Path, text: str) -> None:
+    assert with_metadata(data, more=text) == ""
+
+
+def test_a_word_to_avoid_stands_in_quotes_only(data: Path) -> None:
+    assert "uses a word to avoid" in with_metadata(data, more="You have wear and tear.")
 
 
 def test_a_title_may_say_what_people_ask(data: Path) -> None:
@@ -232,7 +255,7 @@ def test_examples_of_an_answer_that_is_not_there(data: Path) -> None:
 
 def test_an_answer_with_too_few_examples(data: Path) -> None:
     edit_examples(data, lambda blocks: blocks[0].update(examples="- only one\n"))
-    assert "pain/alarm: 1 examples; 25 at least" in faults(data)
+    assert f"pain/alarm: 1 examples; {FEWEST_EXAMPLES} at least" in faults(data)
 
 
 def test_too_little_that_is_outside(data: Path) -> None:

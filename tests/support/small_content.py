@@ -26,11 +26,15 @@ def answer(answer_id: str, next_id: str, **other: Any) -> list[dict[str, Any]]:
         "why": "One study says so.",
         "sources": ["smith_2020"],
         "certainty": "moderate",
+        "openings": [f"It is hard to ask about {n} of {answer_id}." for n in ("one", "two", "three")],
+        "helper": "It is kind of you to ask. They may need time.",
+        "facts": [],
         "next": [next_id],
         "review": {"state": "pending"},
         **other,
     }
-    return [{"id": f"{answer_id}.v1", "text": "First.\n\nSecond.\n\nThird.", "metadata": metadata}]
+    text = f"It makes sense to ask about {answer_id}.\n\nSecond.\n\nThird."
+    return [{"id": f"{answer_id}.v1", "text": text, "metadata": metadata}]
 
 
 def small_content(folder: Path) -> Path:
@@ -38,7 +42,8 @@ def small_content(folder: Path) -> Path:
     data = folder / "data"
     (data / "nlu").mkdir(parents=True)
     shutil.copytree(DATA / "clinics", data / "clinics")
-    shutil.copyfile(DATA / "silence.yml", data / "silence.yml")
+    for same in ("silence.yml", "glossary.yml", "finding_card.yml", "governance.yml"):
+        shutil.copyfile(DATA / same, data / same)
     line = {"label": "999", "tel": "999", "mark": "K"}
     write(data / "own_lines.yml", {"RF38": ["abuse"]})
     write(data / "numbers.yml", {"GB": {"checked": "2026-01-02", **{use: [line] for use in NEEDED}}})

@@ -18,7 +18,7 @@ from bot.understanding.entities import find_entities, load_ruler
         ("L5/S1 is worn", "body_part", "lower_back"),
         ("both sides", "side", "both"),
         ("they found a slipped disc", "finding", "disc_herniation"),
-        ("it is bone on bone", "finding", "osteoarthritis"),
+        ("it is bone on bone", "finding", "bone_on_bone"),
         ("I am 52", "age", "52"),
         ("aged 47 now", "age", "47"),
         ("a 63 year old man", "age", "63"),

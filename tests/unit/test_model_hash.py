@@ -67,7 +67,7 @@ def test_a_soft_layer_that_is_there_is_not_trained_again(project: Path, monkeypa
     def trained_again() -> None:
         raise AssertionError("it is there")
 
-    monkeypatch.setattr(training, "learning_examples", trained_again)
+    monkeypatch.setattr("bot.safety.learning.train_soft", trained_again)
     soft_path().mkdir(parents=True)
     assert train_soft_layer() == soft_path()
 
