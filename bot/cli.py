@@ -106,7 +106,9 @@ def train(force: Annotated[bool, typer.Option(help="Train even where nothing has
 
 
 @app.command()
-def check(explain: Annotated[str, typer.Option(help="Show one text (pain/alarm, finding/disc_bulge) and why it passes.")] = "") -> None:
+def check(
+    explain: Annotated[str, typer.Option(help="Show one text (pain/alarm, finding/disc_bulge) and why it holds.")] = "",
+) -> None:
     """Check everything under data/: ids, lengths, figures, words, sources, examples, rules. Exit 1 names each fault."""
     from bot.content.checks import check_all
 
@@ -143,14 +145,15 @@ def safety_card(
 
 @app.command("model-card")
 def model_card() -> None:
-    """Measure the routing on held-out messages and write docs/model-card.md, with the thresholds of the trained model."""
+    """Measure the routing on held-out messages and write docs/model-card.md, with the model's thresholds."""
     from bot import model_card as card
     from bot.training import train as train_models
 
     model = train_models(read_settings())
     with console.status("Reading the held-out messages"):
         found = card.write_card(model)
-    console.print(f"docs/model-card.md: best-ranked right {found.top1:.1%}, shown {found.shown:.1%}, wrong {found.wrong:.1%}")
+    shares = f"best-ranked right {found.top1:.1%}, shown {found.shown:.1%}, wrong {found.wrong:.1%}"
+    console.print(f"docs/model-card.md: {shares}")
 
 
 @app.command()

@@ -67,7 +67,9 @@ def decision_for(text: str, classifier: Classifier) -> Decision:
     return with_report_word(decide(read(text, load_normaliser(), load_encoder()), classifier), word)
 
 
-def measure(classifier: Classifier, questions: Sequence[Mapping[str, Any]], outside: Sequence[Mapping[str, Any]]) -> Routing:
+def measure(
+    classifier: Classifier, questions: Sequence[Mapping[str, Any]], outside: Sequence[Mapping[str, Any]]
+) -> Routing:
     """How held-out messages fare."""
     asked = [(frozenset([q["answer"], *q.get("also", ())]), decision_for(q["text"], classifier)) for q in questions]
     beyond = [decision_for(message["text"], classifier) for message in outside]

@@ -134,7 +134,12 @@ def _figure(word: ReportWord, spec: dict[str, Any], library: Library) -> str:
     if isinstance(spec.get("age"), int) or not by_age:
         return texts["no_figure_age"]
     low, high = by_age[0], by_age[-1]
-    values = {"low_share": _titled(share(low)), "low_who": people(low), "high_share": share(high), "high_age": str(high.around)}
+    values = {
+        "low_share": _titled(share(low)),
+        "low_who": people(low),
+        "high_share": share(high),
+        "high_age": str(high.around),
+    }
     return fill(texts["figure_range"], values)
 
 
@@ -173,7 +178,10 @@ def _ask_region(word: ReportWord, spec: dict[str, Any], library: Library) -> lis
 def _outlook(word: ReportWord, spec: dict[str, Any], library: Library) -> list[str]:
     if word.handling == URGENT:
         return [library.card.texts["urgent"], library.card.texts["urgent_now"]]
-    return [word.outlook or fill(library.card.texts["no_outlook"], {"title": word.title}), _what_now(word, spec, library)]
+    return [
+        word.outlook or fill(library.card.texts["no_outlook"], {"title": word.title}),
+        _what_now(word, spec, library),
+    ]
 
 
 def _serious(word: ReportWord, spec: dict[str, Any], library: Library) -> list[str]:

@@ -21,7 +21,7 @@ FEWEST_IN_TEN = 9.5  # percent; below it "in 10" would round too much away
 
 @dataclass(frozen=True)
 class Cell:
-    """One figure. Ages in years, inclusive; `percent_to` where studies give a range. `around`: the decade it stands for."""
+    """One figure. Ages in years, inclusive; `percent_to` for a range over studies; `around`: the decade it is for."""
 
     key: str
     percent: float

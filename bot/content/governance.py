@@ -115,7 +115,9 @@ def sign(
     last = until or today + YEAR
     if last <= today:
         raise ContentError("A sign-off must count until a day that is still to come.")
-    entry = SignOff(reviewer.strip(), role.strip(), today.isoformat(), last.isoformat(), {v: texts[v] for v in versions})
+    entry = SignOff(
+        reviewer.strip(), role.strip(), today.isoformat(), last.isoformat(), {v: texts[v] for v in versions}
+    )
     path = _file(clinic, data)
     path.parent.mkdir(parents=True, exist_ok=True)
     entries = [asdict(s) for s in load_sign_offs(clinic, data)] + [asdict(entry)]

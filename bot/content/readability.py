@@ -16,7 +16,9 @@ _SENTENCE_END = re.compile(r"[.?!:]+(?=[\s\"”')]|$)|\n+")
 _VOWELS = re.compile(r"[aeiouy]+")
 # Endings whose e (and what stands with it) is not spoken: "moved", "times", "gentle" keeps its own.
 _SILENT_E = re.compile(r"(?:[^laeiouy]|[aeiou]l)es?$|[^aeiouytd]ed$|ely$|eful$|eless$|ement$")
-_HIATUS = re.compile(r"i[aou](?!n$)|(?<!q)ua|eo(?!u)|(?<=[^aeiou])ea[ltn]?(?=t[eio])|io(?=[^u]*$)|ying|[aeou]ing|uous|ia")
+_HIATUS = re.compile(
+    r"i[aou](?!n$)|(?<!q)ua|eo(?!u)|(?<=[^aeiou])ea[ltn]?(?=t[eio])|io(?=[^u]*$)|ying|[aeou]ing|uous|ia"
+)
 _JOINED = re.compile(r"[ct]ia|[ctsx]io|gio|geo(?=u)|[td]ion|cious|tious|eous")
 
 

@@ -32,15 +32,18 @@ Reply = dict[str, Any]
 _WORD = re.compile(r"[a-z][a-z'-]*")
 
 
-def render(spec: Spec, library: Library, clinic: Clinic) -> Reply:
-    """The reply that a spec stands for. Raises KeyError for an id that the content does not hold."""
+def render(spec: Spec, library: Library, clinic: Clinic | None = None) -> Reply:
+    """The reply that a spec stands for; without a clinic its numbers stay placeholders.
+
+    Raises KeyError for an id that the content does not hold.
+    """
     if spec["reply"] == "answer":
         reply = _answer(spec, library)
     elif spec["reply"] == "card":
         reply = cards.card(spec, library)
     else:
         reply = _control(spec, library)
-    reply["text"] = fill(fill(reply["text"], spec.get("values") or {}), clinic.numbers)
+    reply["text"] = fill(fill(reply["text"], spec.get("values") or {}), clinic.numbers if clinic else {})
     reply["metadata"]["spec"] = spec
     explained = [library.terms[key] for key in spec.get("explained") or ()]
     if explained:

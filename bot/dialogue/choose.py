@@ -15,7 +15,9 @@ PREFIX = "utter_"
 MISSES = ("utter_did_you_mean", "utter_not_understood", "utter_out_of_scope", "utter_none_of_these")
 # Subjects that speak of pictures: another part of the body is then a question about its scans.
 ABOUT_SCANS = ("scans", "joints", "imaging")
-WAY_OUT = frozenset({"utter_not_understood", "utter_out_of_scope", "utter_none_of_these", "utter_noted", "utter_no_more"})
+WAY_OUT = frozenset(
+    {"utter_not_understood", "utter_out_of_scope", "utter_none_of_these", "utter_noted", "utter_no_more"}
+)
 # What is meant by "will it heal?" and "is it serious?" where no word of a report is on the table.
 WITHOUT_A_WORD = {"utter_it_heals": "pain/can_it_change", "utter_is_it_serious": "care/when_to_get_help"}
 CARD_PARTS = {"utter_it_heals": cards.OUTLOOK, "utter_is_it_serious": cards.SERIOUS}
@@ -60,7 +62,9 @@ def _answer(answer_id: str, turn: Turn, library: Library) -> Spec | None:
     second = next((choice for choice in turn.choices[1:2] if choice != answer_id), None)
     first = HELPER if turn.helper and answer.helper else TEXT
     parts = [first, *([MORE] if answer.more else []), *([WHY] if answer.sources else [])]
-    lately = [s.get("part", TEXT) for s in turn.said[:RECENT] if s.get("reply") == "answer" and s.get("id") == answer_id]
+    lately = [
+        s.get("part", TEXT) for s in turn.said[:RECENT] if s.get("reply") == "answer" and s.get("id") == answer_id
+    ]
     if turn.last.get("id") != answer_id:  # something else came in between: from the start again
         lately = []
     part = next((part for part in parts if part not in lately), None)
@@ -157,7 +161,7 @@ def _region_card(region: Any, turn: Turn, library: Library) -> Spec | None:
 
 
 def _about_it(action: str, turn: Turn, library: Library) -> Spec | None:
-    """"Will it heal?", "is it serious?": about the word on the table, else about pain."""
+    """ "Will it heal?", "is it serious?": about the word on the table, else about pain."""
     named = turn.heard.get("finding")
     key = named if named in library.words else _word_on_table(turn, library)
     if key is None:

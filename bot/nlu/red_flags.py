@@ -48,7 +48,8 @@ class RedFlagDetector(GraphComponent):
                 continue  # a button of ours, not the patient's words
             text = message.get(TEXT) or ""
             if safety.is_plain_no(text):
-                message.set(ENTITIES, [*message.get(ENTITIES, []), _PLAIN_NO], add_to_output=True)
+                spoken = {**_PLAIN_NO, "end": len(text)}
+                message.set(ENTITIES, [*message.get(ENTITIES, []), spoken], add_to_output=True)
             # Read and screened by the web app with both layers, or here.
             screening = safety.screen(text, hints_ask=False) if metadata.get("reading") else screen(text)
             # Asked and denied in the web app a moment ago: the alarm stays, the question is not put twice.

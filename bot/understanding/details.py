@@ -7,7 +7,7 @@ meant changes the words of an answer, never whether it is given.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def load_word_lists(path: Path = ROOT / "data" / "understanding.yml") -> dict[st
     return {name: frozenset(str(word) for word in words) for name, words in content.items()}
 
 
-def detail(text: str, entities: Sequence[Entity], lists: Mapping[str, Collection[str]]) -> str | None:
+def detail(text: str, entities: Sequence[Entity], lists: Mapping[str, frozenset[str]]) -> str | None:
     """The intent of a message that is made of facts and small words alone; None for any other message."""
     found = {e.kind for e in entities}
     rest = list(text.encode("utf-8", "replace").decode("utf-8"))
@@ -49,13 +49,15 @@ def detail(text: str, entities: Sequence[Entity], lists: Mapping[str, Collection
 
 def bare_age(text: str) -> str | None:
     """The age, where a message holds nothing but a number that can be one."""
-    digits = re.fullmatch(r"\D{0,3}(\d{2})\D{0,3}|(?i:no,? )?(?i:not|wasn't|isn't) \d{2}\W+(\d{2})\b.{0,20}", text.strip())
+    digits = re.fullmatch(
+        r"\D{0,3}(\d{2})\D{0,3}|(?i:no,? )?(?i:not|wasn't|isn't) \d{2}\W+(\d{2})\b.{0,20}", text.strip()
+    )
     if digits and digits[2]:  # a correction: "not 35, 53"
         return digits[2]
     return digits[1] if digits and YOUNGEST <= int(digits[1]) <= OLDEST else None
 
 
-def told_by_helper(text: str, lists: Mapping[str, Collection[str]]) -> bool:
+def told_by_helper(text: str, lists: Mapping[str, frozenset[str]]) -> bool:
     """Whether the pain that is asked about is another person's."""
     words = _WORD.findall(fold(text))
     plain = [word.removesuffix("'s") for word in words]
@@ -78,5 +80,5 @@ def told_by_helper(text: str, lists: Mapping[str, Collection[str]]) -> bool:
 
 
 def _of_a_person(pronouns: Sequence[str]) -> bool:
-    """"They" alone are often doctors ("they found a bulge"); he and she are somebody in pain."""
+    """ "They" alone are often doctors ("they found a bulge"); he and she are somebody in pain."""
     return any(not word.startswith(("they", "their", "them")) for word in pronouns)

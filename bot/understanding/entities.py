@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 _DENIAL_REACH = 5
 
-_UNITS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_UNITS = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _NUMBERS = {
     **{word: i for i, word in enumerate(_UNITS.split(), 1)},
@@ -54,7 +57,8 @@ def load_ruler(path: Path = ROOT / "data" / "entities.yml") -> Language:
             patterns.append({"label": kind, "id": "", "pattern": tokens})
     for words in sorted((path.parent / "report_words").glob("*.yml")):
         for key, word in yaml.safe_load(words.read_text(encoding="utf-8")).items():
-            patterns += [{"label": "finding", "id": key, "pattern": _spaced(str(phrase), nlp)} for phrase in word["says"]]
+            said = [_spaced(str(phrase), nlp) for phrase in word["says"]]
+            patterns += [{"label": "finding", "id": key, "pattern": phrase} for phrase in said]
     ruler.add_patterns(patterns)  # type: ignore[attr-defined]
     return nlp
 

@@ -18,10 +18,13 @@ FEWEST = 3
 SHORTEST, MOST = 3, 12
 _WORD = re.compile(r"[A-Za-z][a-z']+")
 _SMALL = frozenset(
-    "the and for that this with you your have has had was were are not but can cant will would could should what when "
-    "how why who does did don't it's i'm they them their there then than from about just like get got been being very "
-    "really one all out now more some any also too into over after before because which where she her his him our its "
-    "say said says tell know want need think feel going goes make made take give still even much many thing things".split()
+    (  # noqa: SIM905
+        "the and for that this with you your have has had was were are not but can cant will would could "
+        "should what when how why who does did don't it's i'm they them their there then than from about just "
+        "like get got been being very really one all out now more some any also too into over after before "
+        "because which where she her his him our its say said says tell know want need think feel going goes "
+        "make made take give still even much many thing things "
+    ).split()
 )
 
 

@@ -178,7 +178,8 @@ def test_a_source_that_no_answer_uses(data: Path) -> None:
 SAID = {
     "dismisses the pain": ["It is all in your head.", "You are making it up.", "This is psychosomatic."],
     "claims what it cannot know": ["Nothing is wrong with you.", "There is no damage.", "Your tissues have healed."],
-    "decides on a scan, an operation or a medicine": ["You don't need a scan.", "You do not need surgery.", "Stop your tablets.", "You should have the operation."],
+    "decides on a scan, an operation or a medicine": ["You don't need a scan.", "You do not need surgery.",
+        "Stop your tablets.", "You should have the operation."],
     "labels the person": ["You are catastrophising.", "This is kinesiophobia."],
     "blames the brain": ["Pain is an output of the brain.", "Your brain makes pain."],
     "says that pain never warns": ["Pain is never a sign of harm.", "Hurt does not equal harm."],
@@ -208,8 +209,10 @@ def test_banned_words_are_found_in_every_layer(data: Path, why: str, text: str) 
 @pytest.mark.parametrize(
     "text",
     [
-        "I did not mean that it is \"all in your head\".", "None of this is your fault.", "Hurt does not always mean harm.",
-        "Do not stop opioids all at once.", "Ask first. Then you can start a new tablet.", "There is no cure that fits all.",
+        "I did not mean that it is \"all in your head\".", "None of this is your fault.",
+        "Hurt does not always mean harm.",
+        "Do not stop opioids all at once.", "Ask first. Then you can start a new tablet.",
+        "There is no cure that fits all.",
         "Your report may say \"wear and tear\".", "Ask what the operation can and cannot do.",
     ],
 )  # fmt: skip

@@ -21,7 +21,12 @@ LUMBAR = {
     "facet_degeneration": [4, 9, 18, 32, 50, 69, 83],
     "spondylolisthesis": [3, 5, 8, 14, 23, 35, 50],
 }
-NOBODY_BEHIND = {("facet_degeneration", 20), ("facet_degeneration", 30), ("spondylolisthesis", 20), ("spondylolisthesis", 30)}
+NOBODY_BEHIND = {
+    ("facet_degeneration", 20),
+    ("facet_degeneration", 30),
+    ("spondylolisthesis", 20),
+    ("spondylolisthesis", 30),
+}
 
 
 @pytest.mark.parametrize("row", LUMBAR)
@@ -45,7 +50,9 @@ def test_only_known_cells_of_people_without_pain_are_quotable() -> None:
                 assert row.population == "pain_free" and row.shown and not cell.hidden
 
 
-@pytest.mark.parametrize("reference", ["neck/cord_compression", "brain/aneurysm", "knee/nothing", "nowhere/disc_bulge@50"])
+@pytest.mark.parametrize(
+    "reference", ["neck/cord_compression", "brain/aneurysm", "knee/nothing", "nowhere/disc_bulge@50"]
+)
 def test_cord_brain_and_what_is_not_there_is_not_quotable(reference: str) -> None:
     assert not quotable(reference)
 
@@ -61,7 +68,8 @@ def row_of(*cells: Cell, population: str = "pain_free") -> Row:
 
 
 def cell(percent: float, **more: object) -> Cell:
-    return Cell(**{"key": "all", "percent": percent, "mark": "V", "who": "people with no pain", **more})  # type: ignore[arg-type]
+    return Cell(**{"key": "all", "percent": percent, "mark": "V",
+        "who": "people with no pain", **more})  # type: ignore[arg-type]
 
 
 def test_a_hidden_age_is_not_replaced_by_the_cell_of_all_ages() -> None:
@@ -78,7 +86,8 @@ def test_people_with_and_without_pain_together_are_never_quoted() -> None:
 
 @pytest.mark.parametrize(
     ("percent", "said"),
-    [(60, "about 6 in 10"), (65, "about 7 in 10"), (33, "about 3 in 10"), (2.1, "about 2 in 100"), (5.7, "about 6 in 100"),
+    [(60, "about 6 in 10"), (65, "about 7 in 10"), (33, "about 3 in 10"), (2.1, "about 2 in 100"),
+     (5.7, "about 6 in 100"),
      (0.3, "about 1 in 100"), (9.7, "about 1 in 10"), (96, "more than 9 in 10"), (94, "about 9 in 10")],
 )  # fmt: skip
 def test_a_figure_is_said_as_a_natural_frequency(percent: float, said: str) -> None:

@@ -43,7 +43,9 @@ def test_a_sign_off_counts_for_its_text_until_its_last_day(data: Path) -> None:
     sign(data, "pain/alarm.v1", until=DAY + LATER)
     review = governance.review_of("pain/alarm.v1", "demo", DAY + LATER, data)
     assert review.state == REVIEWED and review.by is not None and review.by.reviewer == "A. Example"
-    assert governance.review_of("pain/alarm.v1", "demo", DAY + LATER + datetime.timedelta(days=1), data).state == EXPIRED
+    assert (
+        governance.review_of("pain/alarm.v1", "demo", DAY + LATER + datetime.timedelta(days=1), data).state == EXPIRED
+    )
     assert governance.review_of("pain/is_real.v1", "demo", DAY, data).state == PENDING
     assert governance.review_of("pain/alarm.v1", "another", DAY, data).state == PENDING
 
@@ -52,13 +54,20 @@ def test_changed_words_are_unsigned_again(data: Path) -> None:
     sign(data, "pain/alarm.v1")
     for cached in (governance.clinical_texts, governance.load_answers):
         cached.cache_clear()
-    change(data / "responses" / "pain.yml", lambda f: f["responses"]["utter_pain/alarm"][0]["metadata"].update(flare="Other words."))
+    change(
+        data / "responses" / "pain.yml",
+        lambda f: f["responses"]["utter_pain/alarm"][0]["metadata"].update(flare="Other words."),
+    )
     assert governance.review_of("pain/alarm.v1", "demo", DAY, data).state == PENDING
 
 
 @pytest.mark.parametrize(
     ("versions", "reviewer", "role", "what"),
-    [(["pain/no_such.v1"], "A", "b", "No such text"), ([], "A", "b", "No such text"), (["pain/alarm.v1"], " ", "b", "name and role")],
+    [
+        (["pain/no_such.v1"], "A", "b", "No such text"),
+        ([], "A", "b", "No such text"),
+        (["pain/alarm.v1"], " ", "b", "name and role"),
+    ],
 )
 def test_a_sign_off_that_is_none(data: Path, versions: list[str], reviewer: str, role: str, what: str) -> None:
     with pytest.raises(ContentError, match=what):

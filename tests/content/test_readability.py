@@ -10,9 +10,12 @@ from bot.content.readability import flesch_kincaid, sentences, smog, syllables, 
 
 # Syllables as the CMU Pronouncing Dictionary has them.
 SPOKEN = {
-    "pain": 1, "moved": 1, "wanted": 2, "times": 1, "changes": 2, "people": 2, "clinician": 3, "operation": 4, "gentle": 2,
-    "muscles": 2, "area": 3, "idea": 3, "quiet": 2, "serious": 3, "injury": 3, "irritated": 4, "doctor's": 2, "something": 2,
-    "movement": 2, "useful": 2, "slowly": 2, "radiology": 5, "x-ray": 2, "it's": 1, "every": 2, "station": 2, "causes": 2,
+    "pain": 1, "moved": 1, "wanted": 2, "times": 1, "changes": 2, "people": 2, "clinician": 3, "operation": 4,
+    "gentle": 2,
+    "muscles": 2, "area": 3, "idea": 3, "quiet": 2, "serious": 3, "injury": 3, "irritated": 4, "doctor's": 2,
+    "something": 2,
+    "movement": 2, "useful": 2, "slowly": 2, "radiology": 5, "x-ray": 2, "it's": 1, "every": 2, "station": 2,
+    "causes": 2,
 }  # fmt: skip
 
 

@@ -22,7 +22,14 @@ class Chat:
         self.known: dict[str, Any] = {}
         self.conversation = conversation
 
-    def does(self, action: str, choices: tuple[str, ...] = (), concerns: str | None = None, helper: bool = False, **heard: Any) -> dict[str, Any]:
+    def does(
+        self,
+        action: str,
+        choices: tuple[str, ...] = (),
+        concerns: str | None = None,
+        helper: bool = False,
+        **heard: Any,
+    ) -> dict[str, Any]:
         self.known.update(heard)
         turn = Turn(self.conversation, heard, dict(self.known), tuple(self.said), choices, concerns, helper)
         reply = choose(f"utter_{action}", turn, LIBRARY, CLINIC)
@@ -182,7 +189,9 @@ def test_a_text_whose_review_has_run_out_is_withheld() -> None:
     assert reply is not None and reply["metadata"]["answer_id"] == "control/withheld.1"
 
 
-@pytest.mark.parametrize("action", ["affirm", "deny", "none_of_these", "tell_more", "why", "no_more", "noted", "repeat"])
+@pytest.mark.parametrize(
+    "action", ["affirm", "deny", "none_of_these", "tell_more", "why", "no_more", "noted", "repeat"]
+)
 def test_no_control_says_the_same_bubble_twice_running(action: str) -> None:
     chat = Chat()
     texts = [chat.does(action)["text"] for _ in range(2)]

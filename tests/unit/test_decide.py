@@ -106,13 +106,18 @@ def test_a_long_message_gets_its_own_worry_and_is_offered_the_second() -> None:
 
 def test_one_line_of_a_story_is_not_its_worry() -> None:
     """ "Seventy in June ..." alone is like a question about age; the message asks about a torn cuff."""
-    story = decided(spoken("joints/cuff", 0.9, "joints/old_age"), spoken("joints/old_age", 0.99), spoken("joints/cuff", 0.6))
+    story = decided(
+        spoken("joints/cuff", 0.9, "joints/old_age"), spoken("joints/old_age", 0.99), spoken("joints/cuff", 0.6)
+    )
     assert story.choices[0] == "joints/cuff"
 
 
 def test_a_sentence_lifts_what_the_whole_leaves_open() -> None:
     whole = spoken("life/sleep", 0.45, "flare/what_is_it")
-    assert decided(whole, spoken("flare/what_is_it", 0.99), spoken("flare/what_is_it", 0.9)).choices[0] == "flare/what_is_it"
+    assert (
+        decided(whole, spoken("flare/what_is_it", 0.99), spoken("flare/what_is_it", 0.9)).choices[0]
+        == "flare/what_is_it"
+    )
 
 
 def test_two_sentences_about_one_worry_are_one_worry() -> None:

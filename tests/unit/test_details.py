@@ -18,7 +18,8 @@ def told(text: str) -> str | None:
 @pytest.mark.parametrize(
     ("text", "intent"),
     [
-        ("52", TELL_AGE), ("I'm 52", TELL_AGE), ("fifty two", TELL_AGE), ("im in my 60s", TELL_AGE), ("not 35, 53", TELL_AGE),
+        ("52", TELL_AGE), ("I'm 52", TELL_AGE), ("fifty two", TELL_AGE), ("im in my 60s", TELL_AGE),
+        ("not 35, 53", TELL_AGE),
         ("and for the knee?", TELL_REGION), ("no, my shoulder", TELL_REGION), ("what about the neck", TELL_REGION),
         ("a torn rotator cuff", FINDING), ("what is spondylosis", FINDING),
         ("my knee hurts when I run", None), ("too fat for my knees?", None), ("7", None), ("", None), ("🦵", None),
@@ -39,7 +40,8 @@ def test_words_of_reports_are_heard(text: str, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["no evidence of cord compression", "no disc bulge was seen", "stress fracture ruled out, no stress fracture"]
+    "text",
+    ["no evidence of cord compression", "no disc bulge was seen", "stress fracture ruled out, no stress fracture"],
 )
 def test_what_a_report_denies_is_not_heard(text: str) -> None:
     assert not [e for e in find_entities(text, RULER) if e.kind == "finding" and e.start > 0]

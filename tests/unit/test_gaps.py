@@ -12,8 +12,10 @@ def asked(words: str, kind: str = "not_understood", nearest: str = "care/treatme
 
 def test_the_same_question_in_other_words_is_one_cluster() -> None:
     found = clusters(
-        [asked("tens machine shoulder"), asked("tens machine"), asked("machine tens back"), asked("diet sugar")]
-        + [asked("sugar diet inflammation"), asked("diet sugar help")]
+        [
+            *(asked("tens machine shoulder"), asked("tens machine"), asked("machine tens back")),
+            *(asked("diet sugar"), asked("sugar diet inflammation"), asked("diet sugar help")),
+        ]
     )
     assert [(c.count, set(c.words)) for c in found] == [(3, {"diet", "sugar"}), (3, {"machine", "tens"})]
     assert found[0].kinds == {"not_understood": 3} and found[0].nearest == {"care/treatments": 3}
@@ -27,7 +29,9 @@ def test_what_fewer_than_three_asked_is_not_shown() -> None:
 
 
 def test_no_names_places_numbers_or_rare_words_are_kept() -> None:
-    words = kept_words("My name is Declan Murphy from Galway, phone 0871234567, my shoulder and Zylotrex, does TENS help?")
+    words = kept_words(
+        "My name is Declan Murphy from Galway, phone 0871234567, my shoulder and Zylotrex, does TENS help?"
+    )
     assert "shoulder" in words
     assert not {"declan", "murphy", "galway", "zylotrex", "0871234567"} & set(words)
     assert words == sorted(words)

@@ -38,7 +38,9 @@ def leads_somewhere(payload: str) -> bool:
     name, brace, rest = payload.removeprefix("/").partition("{")
     if brace:
         named = json.loads(brace + rest)
-        return name in ("why", "tell_more", "finding") and (named.get("answer") in ANSWERS or named["finding"] in LIBRARY.words)
+        return name in ("why", "tell_more", "finding") and (
+            named.get("answer") in ANSWERS or named["finding"] in LIBRARY.words
+        )
     return name in ANSWERS or payload in (TALK_TO_PERSON, MENU, "/none_of_these")
 
 

@@ -83,7 +83,9 @@ def _titles(data: Path) -> Iterator[Fault]:
     seen: dict[str, str] = {}
     for answer in load_answers(data).values():
         if seen.setdefault(answer.title.lower(), answer.id) != answer.id:
-            yield Fault(f"data/responses/{answer.subject}.yml", answer.id, f"has the title of {seen[answer.title.lower()]}")
+            yield Fault(
+                f"data/responses/{answer.subject}.yml", answer.id, f"has the title of {seen[answer.title.lower()]}"
+            )
 
 
 def _old_numbers(data: Path, today: datetime.date) -> Iterator[Fault]:
@@ -91,7 +93,9 @@ def _old_numbers(data: Path, today: datetime.date) -> Iterator[Fault]:
     for country, lines in read_yaml(data / "numbers.yml").items():
         checked = lines.get("checked") if isinstance(lines, dict) else None
         if checked and datetime.date.fromisoformat(str(checked)) + OLDEST_NUMBERS < today:
-            yield Fault("data/numbers.yml", country, f"numbers last checked on {checked}", "call them, and set the date")
+            yield Fault(
+                "data/numbers.yml", country, f"numbers last checked on {checked}", "call them, and set the date"
+            )
 
 
 def _dates(data: Path) -> Iterator[Fault]:

@@ -31,8 +31,12 @@ _HEARS = re.compile(
     r"real|matters?|courage|human|sensible|odd|worr\w+|fear|anger|doubt|blow|care|patience|fair|kind|weak|waiting|wears|takes? (?:\w+ )?(?:strength|spirit)|hurts?|a lot to|natural|wanting|upsetting|shock|hope|feel)\b",
     re.IGNORECASE,
 )
-_TO_A_PERSON = re.compile(r"\b(?:you|your|yours|anyone|anybody|everyone|people|person|many|most|few|we|us|one)\b", re.IGNORECASE)
-_EXPLAINS = re.compile(r"\b(?:means that|is called|stud(?:y|ies)|research|guidelines?|shows that|because)\b", re.IGNORECASE)
+_TO_A_PERSON = re.compile(
+    r"\b(?:you|your|yours|anyone|anybody|everyone|people|person|many|most|few|we|us|one)\b", re.IGNORECASE
+)
+_EXPLAINS = re.compile(
+    r"\b(?:means that|is called|stud(?:y|ies)|research|guidelines?|shows that|because)\b", re.IGNORECASE
+)
 
 
 def shape(answer: Answer, data: Path) -> Iterator[Fault]:
@@ -76,7 +80,7 @@ def helpers(answer: Answer, data: Path) -> Iterator[Fault]:
     """Every answer about pain can be told to somebody who helps."""
     told = answer.subject not in PLAIN_SUBJECTS | TOLD_TO_A_HELPER
     if told and answer.openings[1:] and not answer.helper:
-        yield Fault(file_of(answer), answer.id, "no words for a helper", "write `helper`: the same, about \"they\"")
+        yield Fault(file_of(answer), answer.id, "no words for a helper", 'write `helper`: the same, about "they"')
 
 
 def links(answer: Answer, data: Path) -> Iterator[Fault]:

@@ -72,14 +72,21 @@ def _cell(reference: str, data: Path) -> str:
     found = find_cell(reference, data)
     if found is None:
         return f"{reference}: no such cell"
-    region, row, cell = found
-    shown = "shown" if cell in row.quotable else f"never shown ({cell.hidden or row.population if cell.mark != 'U' else 'U'})"
-    return f"{reference}: {cell.percent:g} % of {cards.people(cell)}, n {row.n or 'not given'} [{cell.mark}, {row.source}], {shown}"
+    _region, row, cell = found
+    shown = (
+        "shown"
+        if cell in row.quotable
+        else f"never shown ({cell.hidden or row.population if cell.mark != 'U' else 'U'})"
+    )
+    counted = f"{cell.percent:g} % of {cards.people(cell)}, n {row.n or 'not given'}"
+    return f"{reference}: {counted} [{cell.mark}, {row.source}], {shown}"
 
 
 def _review(version: str, data: Path) -> str:
     states = []
     for path in sorted((data / "clinics").glob("*.yml")):
         found = governance.review_of(version, path.stem, datetime.date.today(), data)
-        states.append(f"{path.stem}: {found.state}" + (f" by {found.by.reviewer} until {found.by.until}" if found.by else ""))
+        states.append(
+            f"{path.stem}: {found.state}" + (f" by {found.by.reviewer} until {found.by.until}" if found.by else "")
+        )
     return "; ".join(states)

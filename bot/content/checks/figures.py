@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from bot.content import cards, figures
-from bot.content.answers import Answer, load_facts, load_sources
+from bot.content.answers import Answer, Source, load_facts, load_sources
 from bot.content.checks.answers import MARKS, MOST_WORDS, exempt_words, plain
 from bot.content.checks.fault import Fault, file_of, parts
 from bot.content.checks.language import wrong_words
@@ -15,7 +16,7 @@ from bot.content.files import bubbles
 from bot.content.library import load_library
 from bot.content.readability import flesch_kincaid, smog
 from bot.content.replies import render
-from bot.content.report_words import URGENT, load_card, load_report_words
+from bot.content.report_words import URGENT, CardWording, ReportWord, load_card, load_report_words
 
 _DIGITS = re.compile(r"\d+(?:\.\d+)?")
 _SHARE = re.compile(r"\b(\d+)(?: (?:to|and) (\d+))? in (10|100)\b")
@@ -57,7 +58,11 @@ def figure(answer: Answer, data: Path) -> Iterator[Fault]:
     cell = found[2]
     whole = " ".join(answer.bubbles)
     if cards.share(cell).removeprefix("about ") not in re.sub(r"(\d) and (\d)", r"\1 to \2", whole):
-        yield Fault(file_of(answer), answer.id, f"the text does not say {cards.share(cell)!r}, which is what {answer.figure} holds")
+        yield Fault(
+            file_of(answer),
+            answer.id,
+            f"the text does not say {cards.share(cell)!r}, which is what {answer.figure} holds",
+        )
     for bubble in answer.bubbles:
         if _SHARE.search(bubble) and not _OWN_LIMIT.search(bubble):
             yield Fault(
@@ -102,7 +107,7 @@ def tables(data: Path) -> Iterator[Fault]:
         yield from _word(word, regions, sources)
 
 
-def _word(word, regions, sources) -> Iterator[Fault]:  # type: ignore[no-untyped-def]
+def _word(word: ReportWord, regions: Mapping[str, figures.Region], sources: Mapping[str, Source]) -> Iterator[Fault]:
     where = "data/report_words"
     for region, row_id in word.figures.items():
         row = regions[region].rows.get(row_id) if region in regions else None
@@ -124,7 +129,7 @@ def card_texts(data: Path) -> Iterator[Fault]:
     seen: set[str] = set()
     for word in library.words.values():
         for spec in card_specs(word, load_card(data)):
-            reply = render(spec, library, _NO_CLINIC)
+            reply = render(spec, library)
             text = reply["text"]
             if text in seen:
                 continue
@@ -132,7 +137,7 @@ def card_texts(data: Path) -> Iterator[Fault]:
             yield from _card_text(word.id, text, spec, exempt)
 
 
-def card_specs(word, card) -> Iterator[dict]:  # type: ignore[no-untyped-def,type-arg]
+def card_specs(word: ReportWord, card: CardWording) -> Iterator[dict[str, Any]]:
     """The specs that a conversation can come to: regions, an age of every decade or none, every part, every opening."""
     key = cards.key_of(word.id)
     for region in word.regions:
@@ -144,12 +149,14 @@ def card_specs(word, card) -> Iterator[dict]:  # type: ignore[no-untyped-def,typ
         yield {"reply": "card", "word": key, "opening": opening}
 
 
-def _card_text(card_id: str, text: str, spec: dict, exempt: set[str]) -> Iterator[Fault]:  # type: ignore[type-arg]
+def _card_text(card_id: str, text: str, spec: Mapping[str, Any], exempt: set[str]) -> Iterator[Fault]:
     part = spec.get("part", cards.MAIN)
     for bubble in bubbles(text):
         words = len(bubble.split())
         if words > MOST_WORDS and part != cards.WHY:
-            yield Fault("data/report_words", card_id, f"{part}: {words} words in one bubble; {MOST_WORDS} at most", bubble)
+            yield Fault(
+                "data/report_words", card_id, f"{part}: {words} words in one bubble; {MOST_WORDS} at most", bubble
+            )
         if _SHARE.search(bubble) and part == cards.MAIN and not _OWN_LIMIT.search(bubble):
             yield Fault("data/finding_card.yml", card_id, "a figure without what it cannot tell")
         if part != cards.WHY:  # sources name themselves
@@ -159,12 +166,3 @@ def _card_text(card_id: str, text: str, spec: dict, exempt: set[str]) -> Iterato
         yield Fault("data/report_words", card_id, f"{part}: reading grade {flesch_kincaid(plain(text)):.1f}")
     if part == cards.MAIN and smog(plain(text), exempt) > HARDEST_CARD + 1:
         yield Fault("data/report_words", card_id, f"{part}: SMOG {smog(plain(text), exempt):.1f}")
-
-
-class _NoClinic:
-    """Cards are rendered with their placeholders unfilled."""
-
-    numbers: dict[str, str] = {}
-
-
-_NO_CLINIC = _NoClinic()

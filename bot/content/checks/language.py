@@ -48,9 +48,16 @@ AVOIDED = (
 )
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|‘[^’]*’")
 # A bubble that speaks of pictures of the brain carries what they cannot do.
-_BRAIN_TALK = re.compile(r"\b(?:fmri|pet scans?|pain matrix|brain (?:scans?|images?|pictures?|areas?)|scans? of (?:the|your) brain)\b", re.I)
-_BRAIN_CAVEAT = re.compile(r"\b(?:no|not one|not a) (?:single |one )?(?:pain )?(?:spot|place|centre|area)\b|\bno (?:scan|brain scan|picture|test)\b|\bcannot (?:tell|show|prove|measure|say)\b", re.I)
-_TWO_SIDED = re.compile(r"\bright step\b|\bprompt check\b|\bchecked\b|\{urgent_line\}|\{emergency_number\}|\bscan can (?:help|be)\b", re.I)
+_BRAIN_TALK = re.compile(
+    r"\b(?:fmri|pet scans?|pain matrix|brain (?:scans?|images?|pictures?|areas?)|scans? of (?:the|your) brain)\b", re.I
+)
+_BRAIN_CAVEAT = re.compile(
+    r"\b(?:no|not one|not a) (?:single |one )?(?:pain )?(?:spot|place|centre|area)\b|\bno (?:scan|brain scan|picture|test)\b|\bcannot (?:tell|show|prove|measure|say)\b",
+    re.I,
+)
+_TWO_SIDED = re.compile(
+    r"\bright step\b|\bprompt check\b|\bchecked\b|\{urgent_line\}|\{emergency_number\}|\bscan can (?:help|be)\b", re.I
+)
 ABOUT_SCANS = {"scans", "imaging", "joints"}
 NOT_ABOUT_FINDINGS = {"joints/posture", "joints/core", "joints/cracking"}
 
@@ -69,7 +76,7 @@ def banned(answer: Answer, data: Path) -> Iterator[Fault]:
 
 MENDS = {
     "decides on a scan, an operation or a medicine": "say what to ask the clinician; the choice is theirs together",
-    "promises": "say \"can\" or \"may\", for groups of people",
+    "promises": 'say "can" or "may", for groups of people',
     "uses a word to avoid": "put it in quotes where it is the person's word, or take the word of docs/content.md",
 }
 

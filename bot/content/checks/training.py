@@ -70,5 +70,3 @@ def consistent(data: Path) -> Iterator[Fault]:
                     yield Fault(name(path), rule["rule"], f"{action} is neither a response nor an action of domain.yml")
     for intent in sorted(intents - used):
         yield Fault("data/rules", intent, "no rule answers this intent of domain.yml; the patient would read nothing")
-
-
