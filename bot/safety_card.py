@@ -26,6 +26,7 @@ MADE_OF = ("data/safety/**/*", "tests/safety/*.yml", "tests/nlu/heldout*.yml", "
 WORDING = "data/safety/card"
 HELD_OUT = {"heldout": ("heldout.yml", "questions"), "heldout_outside": ("heldout_out_of_scope.yml", "messages")}
 LOOK_ALIKES, ORDINARY, TOPICS = "look_alikes", "ordinary", "topics"
+QUESTIONS = "questions"  # the file of questions about pain that the soft layer learns as ordinary talk
 CLEAR, UNCLEAR = "clear", "unclear"
 _EXPECTED = {CLEAR: "fire", UNCLEAR: "ask"}
 _QUIET = (LOOK_ALIKES, ORDINARY)
@@ -79,7 +80,6 @@ def card_hash(root: Path = ROOT) -> str:
 
 def load_sets(root: Path = ROOT) -> Sets:
     """The labelled sets of this repository. Raises ValueError or ContentError naming file and place of a slip."""
-    from bot.content.checks import examples
     from bot.safety.learning import load_learning
     from bot.safety.rules import load_examples
 
@@ -92,12 +92,9 @@ def load_sets(root: Path = ROOT) -> Sets:
             key = json.loads(line)["text"].strip().lower()
             if one := known.pop(key, None):
                 category = one.category or own.get(key)
-                learning.append(Case(one.text, one.expect, category, one.kind, path.stem))
-    seen = {case.text.strip().lower() for case in learning}
-    for _, _, text in examples(root / "data"):
-        if text.strip().lower() not in seen:
-            seen.add(text.strip().lower())
-            learning.append(Case(text, "none", None, TOPICS, TOPICS))
+                asked = path.stem == QUESTIONS
+                kind, source = (TOPICS, TOPICS) if asked else (one.kind, path.stem)
+                learning.append(Case(one.text, one.expect, category, kind, source))
     held_out = [
         Case(one["text"], "none", None, source, source)
         for source, (file, key) in HELD_OUT.items()

@@ -123,6 +123,8 @@ def _train_rasa(settings: Settings, force: bool) -> Path:
     # at once must not write into each other's.
     with tempfile.TemporaryDirectory(dir=MODELS) as folder:
         command = [sys.executable, "-m", "bot.rasa_light", "train", "--fixed-model-name", "model", "--out", folder]
+        # Rasa would read every YAML file under data/ twice, the safety's rules and messages among them.
+        command += ["--data", *(f"data/{part}" for part in ("nlu", "rules", "responses"))]
         with log.open("w") as output:
             done = subprocess.run(
                 command, cwd=ROOT, env={**os.environ, **rasa_environment(settings)}, stdout=output, stderr=output

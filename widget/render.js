@@ -241,7 +241,7 @@ export function renderEvent(event, context) {
   const others = callList(near ? calls.slice(2) : calls, t);
   if (others) box.append(others);
   if (known && body.leave) box.append(wayToLeave(t));
-  if (body.review === "pending") article.append(h("p", { class: "review" }, t("review_pending")));
+  if (body.review && body.review !== "reviewed") article.append(h("p", { class: "review" }, t("review_pending")));
   return article;
 }
 

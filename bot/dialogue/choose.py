@@ -15,6 +15,7 @@ PREFIX = "utter_"
 MISSES = ("utter_did_you_mean", "utter_not_understood", "utter_out_of_scope", "utter_none_of_these")
 # Subjects that speak of pictures: another part of the body is then a question about its scans.
 ABOUT_SCANS = ("scans", "joints", "imaging")
+OF_THE_HEAD = ("head", "brain")
 WAY_OUT = frozenset(
     {"utter_not_understood", "utter_out_of_scope", "utter_none_of_these", "utter_noted", "utter_no_more"}
 )
@@ -152,8 +153,10 @@ def _word_card(key: str, region: str | None, age: Any, turn: Turn, library: Libr
 
 
 def _region_card(region: Any, turn: Turn, library: Library) -> Spec | None:
-    if not region or (region not in library.regions and region not in library.card.headlines):
+    if not region:
         return _control("utter_which_word", turn, library)
+    if region in OF_THE_HEAD:  # unlike spines and joints, what is found there often needs a clinician
+        return _answer("imaging/brain_finding", turn, library)
     spec: Spec = {"reply": "card", "part": cards.REGION, "region": region}
     age = _age(turn)
     spec = {**spec, "age": age} if age is not None else spec

@@ -21,6 +21,7 @@ MAX_EDITS = 1
 PREFIX = 5
 SHORTEST_REPAIRED = 4
 _DOMAIN_COUNT = 50_000_000
+_SLIP = 8
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?")
 _APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
 _REPEATED = re.compile(r"(.)\1{2,}")
@@ -43,18 +44,15 @@ def fold(text: str) -> str:
     return _SPACES.sub(" ", _REPEATED.sub(r"\1\1", text.lower())).strip()
 
 
-def vocabulary_words(folder: Path) -> set[str]:
-    """The words of the training examples under `folder` (``data/nlu``) that are worth protecting.
-
-    Our examples hold typing slips on purpose; a slip is seldom made twice, so a word must come twice to count.
-    """
+def vocabulary_words(folder: Path) -> Counter[str]:
+    """The words of the training examples under `folder` (``data/nlu``) that come twice or more, with how often."""
     words: Counter[str] = Counter()
     for path in sorted(folder.glob("*.yml")):
         for line in path.read_text(encoding="utf-8").splitlines():
             stripped = line.strip()
             if stripped.startswith("- ") and not stripped.startswith("- intent:"):
                 words.update(set(_WORD.findall(fold(stripped[2:]))))
-    return {word for word, count in words.items() if count >= 2 and "'" not in word}
+    return Counter({word: count for word, count in words.items() if count >= 2 and "'" not in word})
 
 
 @lru_cache(maxsize=1)
@@ -66,7 +64,15 @@ def load_normaliser(folder: Path = ROOT / "data" / "nlu") -> Callable[[str], str
     package = importlib.util.find_spec("symspellpy")
     assert package is not None and package.submodule_search_locations
     spell.load_dictionary(Path(package.submodule_search_locations[0]) / "frequency_dictionary_en_82_765.txt", 0, 1)
-    for word in sorted(vocabulary_words(folder)):
+    own = vocabulary_words(folder)
+    # Our examples hold typing slips on purpose: what is one letter from a word used many times more is a slip of it.
+    slips = {
+        word
+        for word, count in own.items()
+        if word not in spell.words
+        and any(own[f.term] >= _SLIP * count for f in spell.lookup(word, Verbosity.CLOSEST, max_edit_distance=MAX_EDITS))
+    }
+    for word in sorted(own.keys() - slips):
         spell.create_dictionary_entry(word, _DOMAIN_COUNT)
 
     def repair(match: re.Match[str]) -> str:

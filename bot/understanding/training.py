@@ -24,7 +24,7 @@ FOLDS = 3
 RARE = 2
 # The n-grams enter the fit through their first latent dimensions: a tenth of the time, and no accuracy lost.
 LATENT = 256
-MOST_STEPS = 60
+MOST_STEPS = 40
 TOLERANCE = 1e-3
 MOST_EXACT_WORDS = 4
 # Bars for stating an answer outright, measured on folds that the model has not seen.

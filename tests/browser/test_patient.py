@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -188,6 +189,22 @@ def test_a_crisis_is_followed_by_one_question_and_its_answer_by_the_number(brows
     expect(now.locator("a[href='tel:999']").first).to_be_in_viewport(ratio=1)
     expect(now.locator(".choice")).to_have_text(["Talk to a person"])
     chat.picture("crisis-now")
+    assert chat.violations() == [] and chat.sideways() == 0
+    chat.close()
+
+
+def test_a_word_of_a_report_comes_with_a_hundred_dots_and_their_words(browser: Browser, stack: Stack) -> None:
+    chat = open_chat(browser, stack, viewport=pages.PHONE, has_touch=True, is_mobile=True)
+    chat.say("my L5/S1 bulges, I'm 52")
+    card = chat.answer("finding/disc_bulge")
+    dots = card.locator(".picture img")
+    expect(dots).to_have_attribute("alt", re.compile("60"))
+    assert dots.evaluate("image => image.complete && image.naturalWidth > 0")
+    expect(card.locator("figcaption")).to_contain_text("people around age 50 with no back pain")
+    expect(card.locator(".notes li").first).to_be_visible()
+    chat.say("and in the neck?")
+    expect(chat.page.locator("[data-answer='finding/disc_bulge']")).to_have_count(2)
+    chat.picture("report-word")
     assert chat.violations() == [] and chat.sideways() == 0
     chat.close()
 

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from bot.content import load_clinics
 from bot.content.checks import examples
 from bot.content.files import bubbles
+from bot.content.library import load_library
+from bot.content.replies import render
 from bot.settings import ROOT, read_settings
 from bot.training import model_path, rasa_environment, train
 
@@ -95,4 +98,10 @@ async def test_a_thousand_chats_have_no_empty_turn_and_no_bubble_twice_running(
                 "safety/"
             )  # words of safety repeat on purpose
             assert asked_again or said_here or last != shown, where
+            for reply in replies:  # what was said can be said again, byte for byte, from what was kept of it
+                spec = reply["metadata"].get("spec")
+                if spec:
+                    again = render(json.loads(json.dumps(spec)), load_library(), load_clinics()["demo"])
+                    assert (again["text"], again["buttons"]) == (reply["text"], reply.get("buttons") or []), where
+                assert reply["metadata"].get("answer_id"), where
             last, offered = shown, [b for reply in replies for b in reply.get("buttons") or ()]

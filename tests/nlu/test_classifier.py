@@ -12,7 +12,6 @@ import pytest
 from bot.content.checks import examples
 from bot.understanding import training
 from bot.understanding.classifier import (
-    INVERSE_REGULARISATION,
     OUT_OF_SCOPE,
     SPARSE_WEIGHT,
     Classifier,
@@ -89,28 +88,6 @@ def test_the_ranking_is_falling_and_leaves_out_what_is_outside(small: SimpleName
     assert set(dict(guess.ranking)) == set(LABELS) - {OUT_OF_SCOPE}
     assert sum(shares) + guess.out_of_scope == pytest.approx(1.0, abs=1e-4)
     assert guess.out_of_scope > 0.5
-
-
-def test_the_fit_from_inner_products_is_the_fit_on_all_features(
-    small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from sklearn.linear_model import LogisticRegression
-
-    monkeypatch.setattr(training, "TOLERANCE", 1e-7)
-    monkeypatch.setattr(training, "MOST_STEPS", 3000)
-
-    texts = [fold(text) for text in small.texts]
-    vocabulary, idf = training._vocabulary(texts)
-    features = training._features(texts, load_encoder()(texts), vocabulary, idf)
-    names = sorted(set(small.labels))
-    target = np.array([names.index(label) for label in small.labels])
-    coefficients, bias = training._fit(np.asarray((features @ features.T).todense()), target)
-    plain = LogisticRegression(C=INVERSE_REGULARISATION, max_iter=3000, tol=1e-7).fit(features, target)
-    # A shift of all classes alike changes no probability.
-    ours = features @ (features.T @ coefficients.T) + bias
-    theirs = features @ plain.coef_.T + plain.intercept_
-    centred = [logits - logits.mean(axis=1, keepdims=True) for logits in (ours, theirs)]
-    assert np.abs(centred[0] - centred[1]).max() < 0.005
 
 
 def test_the_word_and_the_character_block_weigh_the_same(small: SimpleNamespace) -> None:

@@ -16,19 +16,19 @@ import pytest
 from bot.content import load_answers
 from bot.content.checks import examples
 from bot.content.files import read_yaml
-from bot.settings import ROOT
-from bot.understanding import training
+from bot.content.report_words import load_report_words
+from bot.model_card import CARD, decision_for, shown_by, top_of, trained_classifier
+from bot.settings import ROOT, read_settings
+from bot.training import train
 from bot.understanding.classifier import OUT_OF_SCOPE, Classifier
-from bot.understanding.decide import ANSWER, DID_YOU_MEAN, Decision, decide
-from bot.understanding.encoder import load_encoder
-from bot.understanding.reading import read
-from bot.understanding.spelling import fold, load_normaliser
+from bot.understanding.decide import ANSWER, DID_YOU_MEAN, Decision
+from bot.understanding.spelling import fold
 
-LEAST_TOP1 = 0.88  # 0.923
-LEAST_SHOWN = 0.93  # 0.957
-MOST_WRONG = 0.03  # 0.009
-MOST_OUTSIDE_ANSWERED = 0.05  # 0.029
-FEWEST_QUESTIONS, FEWEST_OUTSIDE = 150, 60
+LEAST_TOP1 = 0.96  # 0.985
+LEAST_SHOWN = 0.975  # 0.991
+MOST_WRONG = 0.02  # 0.009
+MOST_OUTSIDE_ANSWERED = 0.05  # 0.042
+FEWEST_QUESTIONS, FEWEST_OUTSIDE = 600, 100
 LIKE_ANOTHER = 0.93
 
 
@@ -42,8 +42,7 @@ class Asked:
 
     @property
     def top(self) -> str:
-        """The answer ranked first, whether or not it was given."""
-        return self.decision.choices[0] if self.decision.kind == ANSWER else self.decision.ranking[0][0]
+        return top_of(self.decision)
 
 
 QUESTIONS: list[dict[str, Any]] = read_yaml(ROOT / "tests" / "nlu" / "heldout.yml")["questions"]
@@ -52,14 +51,12 @@ OUTSIDE: list[dict[str, Any]] = read_yaml(ROOT / "tests" / "nlu" / "heldout_out_
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    """The classifier as Rasa trains it, without Rasa (about half a minute)."""
-    rows = list(examples())
-    labels, texts = [label for _, label, _ in rows], [text for _, _, text in rows]
-    return training.train(texts, labels, load_normaliser(), load_encoder())
+    """The classifier inside the model that the product runs."""
+    return trained_classifier(train(read_settings()))
 
 
 def decided(classifier: Classifier, text: str) -> Decision:
-    return decide(read(text, load_normaliser(), load_encoder()), classifier)
+    return decision_for(text, classifier)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +91,7 @@ def test_the_right_answer_is_ranked_first(asked: list[Asked]) -> None:
 
 
 def test_the_right_answer_is_given_or_offered(asked: list[Asked]) -> None:
-    missed = [one for one in asked if not one.right & set(one.decision.choices)]
+    missed = [one for one in asked if not one.right & shown_by(one.decision)]
     assert 1 - share(missed, asked) >= LEAST_SHOWN, listed(missed)
 
 
@@ -109,12 +106,27 @@ def test_what_is_outside_is_hardly_ever_answered(outside: list[Asked]) -> None:
 
 
 def test_asking_offers_answers_that_exist_and_never_one_thing_twice(asked: list[Asked], outside: list[Asked]) -> None:
-    known = {*load_answers(), "talk_to_person"}
+    known = {*load_answers(), "talk_to_person", *(word.id for word in load_report_words().values())}
     for one in [*asked, *outside]:
         if one.decision.kind == DID_YOU_MEAN:
             assert 1 <= len(one.decision.choices) <= 3
             assert len(set(one.decision.choices)) == len(one.decision.choices)
             assert set(one.decision.choices) <= known, one.text
+
+
+def test_the_card_holds_the_thresholds_of_the_trained_model(classifier: Classifier) -> None:
+    """Chosen by cross-validation in training; the last digits differ between processors."""
+    shown = [float(value) for value in re.findall(r"at or above \| ([\d.]+) \|", CARD.read_text())]
+    assert shown == pytest.approx([classifier.thresholds["answer"], classifier.thresholds["ask"]], abs=0.03)
+
+
+def test_it_is_in_your_head_has_its_careful_answer(classifier: Classifier) -> None:
+    phrasings = read_yaml(ROOT / "tests" / "nlu" / "probes.yml")["in_my_head"]
+    assert len(phrasings) >= 25
+    fits = {"pain/in_my_head", "pain/is_real", "carer/what_to_say"}
+    missed = [text for text in phrasings if not fits & shown_by(decided(classifier, text))]
+    assert len(missed) <= 1, missed
+    assert load_answers()["pain/in_my_head"].openings
 
 
 def test_the_same_question_is_decided_the_same_way_twice(classifier: Classifier, asked: list[Asked]) -> None:
@@ -156,11 +168,11 @@ def test_no_held_out_question_stands_in_the_training_data() -> None:
     alike = []
     for item in [*QUESTIONS, *OUTSIDE]:
         text = plain(item["text"])
+        words = text.split()
+        if len(words) < 4:  # two people who say "hello" or "who are you" copy nobody
+            continue
         if text in trained:
             alike.append(text)
-            continue
-        words = text.split()
-        if len(words) < 4:  # two people who say "tell me a joke" copy nobody
             continue
         rarest = sorted(set(words), key=lambda word: len(by_word.get(word, ())))[: len(words) // 2 + 1]
         near = set().union(*(by_word.get(word, set()) for word in rarest))

@@ -142,6 +142,16 @@ def test_and_for_the_knee_after_an_answer_about_scans_and_after_another() -> Non
     assert chat.id("fact", body_part="knee").startswith("control/same_for_region")
 
 
+def test_a_part_of_the_body_without_figures_says_so() -> None:
+    chat = Chat()
+    chat.does("scans/common_without_pain")
+    reply = chat.does("fact", body_part="elbow")
+    assert reply["metadata"]["answer_id"] == "region/elbow"
+    assert LIBRARY.card.texts["region_none"].split(".")[0] in reply["text"]
+    assert "picture" not in reply["metadata"] and " in 10" not in reply["text"]
+    assert chat.id("fact", body_part="head") == "imaging/brain_finding"
+
+
 def test_it_is_the_last_word_of_a_report() -> None:
     chat = Chat()
     chat.does("finding", finding="meniscal_tear", age="47")

@@ -14,6 +14,7 @@ from bot.content.checks import figures as of_figures
 from bot.content.checks import language
 from bot.content.checks.fault import Fault
 from bot.content.checks.language import BANNED, PLACEHOLDERS
+from bot.content.checks.outside import wording_in_code
 from bot.content.checks.training import FEWEST_EXAMPLES, FEWEST_OUTSIDE, consistent, enough_examples, examples
 from bot.content.clinics import load_clinics
 from bot.content.figures import load_regions
@@ -63,7 +64,8 @@ def check_all(data: Path = DATA, today: datetime.date | None = None) -> list[Fau
         for answer in load_answers(data).values():
             faults += check(answer, data)
     for found in (
-        _titles(data), of_figures.tables(data), of_figures.card_texts(data), enough_examples(data), consistent(data),
+        wording_in_code() if data == DATA else iter(()), _titles(data), of_figures.tables(data),
+        of_figures.card_texts(data), enough_examples(data), consistent(data),
         _dates(data), _old_numbers(data, today or datetime.date.today()), _unused(data),
     ):  # fmt: skip
         faults += _loading(partial(faults.extend, found))
