@@ -16,7 +16,7 @@ browser = pages.browser
 
 RED = "I woke up tonight and I can't pee and I am numb between my legs"
 QUESTION = "why does my back still hurt after two years"
-UNCLEAR = "my scan and my back"
+UNCLEAR = "something with my back and the pictures"
 ANSWER = "pain/why_it_persists"
 REPLY = "Hello, this is the clinic. Please call 999 now. Is someone with you?"
 REPLY_SECONDS = 1.0
