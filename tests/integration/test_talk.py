@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -151,3 +152,19 @@ def _wait(url: str) -> None:
         except httpx.HTTPError:
             time.sleep(0.1)
     raise AssertionError(f"{url} did not answer")
+
+
+def test_a_change_of_the_code_that_fits_is_seen_by_rasas_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bot.rasa_light import activate
+
+    activate()
+    from bot.nlu import answers
+
+    monkeypatch.setattr(answers, "UNDERSTANDING", tmp_path)
+    (tmp_path / "training.py").write_text("MOST = 1")
+    before = answers.AnswerClassifier.fingerprint_addon({})
+    assert answers.AnswerClassifier.fingerprint_addon({}) == before
+    (tmp_path / "training.py").write_text("MOST = 2")
+    assert answers.AnswerClassifier.fingerprint_addon({}) != before
