@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import takewhile
 from typing import Any
 
 from bot.content import cards
@@ -40,8 +41,9 @@ def choose(
         state = review(reply["metadata"]["version"])
         if state.get("withheld"):
             return render({"reply": "control", "id": "control/withheld.1", "way_out": True}, library, clinic)
-        spec = {**spec, "review": state} if state["state"] != "pending" else spec
-        reply = render(spec, library, clinic)
+        if state["state"] != "pending":
+            spec = {**spec, "review": state}
+            reply = render(spec, library, clinic)
         reply["metadata"]["review"] = state["state"]
     new = terms_in(reply["text"], library.terms, turn.explained())
     return render({**spec, "explained": new}, library, clinic) if new else reply
@@ -63,11 +65,8 @@ def _answer(answer_id: str, turn: Turn, library: Library) -> Spec | None:
     second = next((choice for choice in turn.choices[1:2] if choice != answer_id), None)
     first = HELPER if turn.helper and answer.helper else TEXT
     parts = [first, *([MORE] if answer.more else []), *([WHY] if answer.sources else [])]
-    lately = [
-        s.get("part", TEXT) for s in turn.said[:RECENT] if s.get("reply") == "answer" and s.get("id") == answer_id
-    ]
-    if turn.last.get("id") != answer_id:  # something else came in between: from the start again
-        lately = []
+    # Only what was said running counts: after something else it comes from the start again.
+    lately = [s.get("part") for s in takewhile(lambda s: s.get("id") == answer_id, turn.said)]
     part = next((part for part in parts if part not in lately), None)
     if part is None:
         return _control("utter_no_more", turn, library)
