@@ -17,9 +17,9 @@ from bot.content.checks import examples
 from bot.content.files import read_yaml
 from bot.settings import ROOT
 from bot.understanding.classifier import Classifier, load
-from bot.understanding.decide import ANSWER, DID_YOU_MEAN, FINDING, Decision, decide, with_report_word
-from bot.understanding.details import bare_age, detail, load_word_lists
-from bot.understanding.entities import Entity, find_entities, load_ruler
+from bot.understanding.decide import ANSWER, DID_YOU_MEAN, FINDING, Decision, decide_message
+from bot.understanding.details import facts_in
+from bot.understanding.entities import load_ruler
 
 CARD = ROOT / "docs" / "model-card.md"
 HELD_OUT = ROOT / "tests" / "nlu" / "heldout.yml"
@@ -58,13 +58,8 @@ def decision_for(text: str, classifier: Classifier) -> Decision:
     from bot.understanding.reading import read
     from bot.understanding.spelling import load_normaliser
 
-    age = bare_age(text)
-    entities = [Entity("age", age, 0, len(text))] if age else find_entities(text, load_ruler())
-    fact = detail(text, [e for e in entities if e.kind in ("body_part", "side", "finding", "age")], load_word_lists())
-    if fact:
-        return Decision(ANSWER, (fact,), 1.0, 0.0, ((fact, 1.0),))
-    word = next((e.value for e in entities if e.kind == "finding"), None)
-    return with_report_word(decide(read(text, load_normaliser(), load_encoder()), classifier), word)
+    reading = read(text, load_normaliser(), load_encoder())
+    return decide_message(text, facts_in(text, load_ruler()), reading, classifier)
 
 
 def measure(

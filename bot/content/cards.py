@@ -13,7 +13,7 @@ from typing import Any
 from bot.content import figures
 from bot.content.figures import Cell, Region
 from bot.content.files import fill
-from bot.content.library import Library
+from bot.content.library import Library, review_line, why_lines
 from bot.content.report_words import CLINICIAN, EXPLAIN, URGENT, ReportWord
 
 PREFIX = "finding/"
@@ -204,11 +204,8 @@ def _why(word: ReportWord, spec: dict[str, Any], library: Library) -> list[str]:
     quoted = row is not None and word.handling == EXPLAIN
     first = library.card.texts["why_figure" if quoted else "why_word"]
     keys = dict.fromkeys([*([row.source] if row is not None and quoted else []), *word.sources])
-    lines = [f"- {library.sources[key].plain} ({library.sources[key].cite})" for key in keys]
-    listed = ["\n".join([library.wording.labels["sources"], *lines])] if lines else []
-    review = spec.get("review") or {"state": "pending"}
-    reviewed = fill(library.reviewed[review["state"]], {key: str(value) for key, value in review.items()})
-    return [first, *listed, f"{library.card.certainty[word.certainty]} {reviewed}"]
+    sure = f"{library.card.certainty[word.certainty]} {review_line(spec, library)}"
+    return why_lines(first, tuple(keys), library, sure)
 
 
 _PARTS = {

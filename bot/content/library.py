@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from bot.content.answers import Answer, Control, Source, load_answers, load_controls, load_sources
 from bot.content.figures import Region, load_regions
-from bot.content.files import DATA, ContentError, read_yaml
+from bot.content.files import DATA, ContentError, fill, read_yaml
 from bot.content.report_words import CardWording, ReportWord, load_card, load_report_words
 from bot.content.wording import Wording, load_wording
 
@@ -71,3 +73,16 @@ def load_terms(data: Path = DATA) -> dict[str, Term]:
         except (KeyError, TypeError) as error:
             raise ContentError(f"data/glossary.yml: {key}: {type(error).__name__}: {error}") from None
     return terms
+
+
+def why_lines(why: str, sources: Sequence[str], library: Library, sure: str) -> list[str]:
+    """Where something comes from: in plain words, its sources one by one, then how sure it is and who has read it."""
+    lines = [f"- {library.sources[key].plain} ({library.sources[key].cite})" for key in sources]
+    listed = ["\n".join([library.wording.labels["sources"], *lines])] if lines else []
+    return [text for text in (why, *listed, sure) if text]
+
+
+def review_line(spec: Mapping[str, Any], library: Library) -> str:
+    """Who has read a text, from the review that stands in the spec; nobody, where none does."""
+    review = spec.get("review") or {"state": "pending"}
+    return fill(library.reviewed[review["state"]], {key: str(value) for key, value in review.items()})

@@ -20,7 +20,7 @@ from bot.content import cards
 from bot.content.answers import Answer
 from bot.content.clinics import Clinic
 from bot.content.files import bubbles, fill
-from bot.content.library import Library, Term
+from bot.content.library import Library, Term, review_line, why_lines
 from bot.content.wording import Wording
 
 TALK_TO_PERSON = "/talk_to_person"
@@ -108,19 +108,6 @@ def _answer(spec: Spec, library: Library) -> Reply:
     if answer.figure:
         reply["metadata"]["picture"] = {"kind": "dots", "cell": answer.figure}
     return reply
-
-
-def why_lines(why: str, sources: Sequence[str], library: Library, sure: str) -> list[str]:
-    """Where something comes from: in plain words, its sources one by one, then how sure it is and who has read it."""
-    lines = [f"- {library.sources[key].plain} ({library.sources[key].cite})" for key in sources]
-    listed = ["\n".join([library.wording.labels["sources"], *lines])] if lines else []
-    return [text for text in (why, *listed, sure) if text]
-
-
-def review_line(spec: Spec, library: Library) -> str:
-    """Who has read a text, from the review that stands in the spec; nobody, where none does."""
-    review = spec.get("review") or {"state": "pending"}
-    return fill(library.reviewed[review["state"]], {key: str(value) for key, value in review.items()})
 
 
 def _beside(answer: Answer, library: Library, shown: Collection[str], first: Sequence[str]) -> list[dict[str, str]]:

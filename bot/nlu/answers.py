@@ -18,8 +18,8 @@ from rasa.shared.nlu.training_data.training_data import TrainingData
 from bot.nlu.reading import READING
 from bot.understanding import training
 from bot.understanding.classifier import Classifier, load
-from bot.understanding.decide import ANSWER, Decision, decide, with_report_word
-from bot.understanding.details import FINDING, TELL_AGE, TELL_REGION, detail, load_word_lists
+from bot.understanding.decide import ANSWER, Decision, decide_message, told
+from bot.understanding.details import FINDING, TELL_AGE, TELL_REGION
 from bot.understanding.encoder import load_encoder
 from bot.understanding.entities import Entity
 from bot.understanding.spelling import load_normaliser
@@ -88,18 +88,11 @@ class AnswerClassifier(GraphComponent):
         assert self._classifier is not None, "train or load the classifier first"
         for message in messages:
             pressed, named = _pressed(message)
-            reading = message.get(READING)
-            entities = message.get(ENTITIES, [])
-            fact = None if pressed else _fact(message)
             if pressed in self._classifier.labels or pressed in FACTS_TOLD:
-                decision = Decision(ANSWER, (pressed,), 1.0, 0.0, ((pressed, 1.0),))
-            elif fact:
-                decision = Decision(ANSWER, (fact,), 1.0, 0.0, ((fact, 1.0),))
-            elif reading is None or not reading.texts[0]:
-                decision = Decision("not_understood", (), 0.0, 0.0, ())
+                decision = told(pressed)
             else:
-                word = next((e["value"] for e in entities if e["entity"] == "finding"), None)
-                decision = with_report_word(decide(reading, self._classifier), word)
+                text, reading = message.get(TEXT) or "", message.get(READING)
+                decision = decide_message(text, _facts(message), reading, self._classifier)
             _set(message, decision)
             own = [
                 {"entity": kind, "value": value, "start": 0, "end": 0, "extractor": "AnswerClassifier"}
@@ -109,14 +102,9 @@ class AnswerClassifier(GraphComponent):
         return messages
 
 
-def _fact(message: Message) -> str | None:
-    """The intent of a message that tells a fact and nothing else ("52", "no, my shoulder")."""
-    found = [
-        Entity(e["entity"], str(e["value"]), e["start"], e["end"])
-        for e in message.get(ENTITIES, [])
-        if e["entity"] in ("body_part", "side", "finding", "age")
-    ]
-    return detail(message.get(TEXT) or "", found, load_word_lists())
+def _facts(message: Message) -> list[Entity]:
+    """What the entity rules heard in a message."""
+    return [Entity(e["entity"], str(e["value"]), e["start"], e["end"]) for e in message.get(ENTITIES, [])]
 
 
 def _pressed(message: Message) -> tuple[str, dict[str, str]]:

@@ -11,8 +11,8 @@ from rasa.engine.storage.storage import ModelStorage
 from rasa.shared.nlu.constants import ENTITIES, METADATA, TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from bot.understanding.details import bare_age, load_word_lists, told_by_helper
-from bot.understanding.entities import Entity, find_entities, load_ruler
+from bot.understanding.details import facts_in, load_word_lists, told_by_helper
+from bot.understanding.entities import load_ruler
 
 BUTTON_PREFIX = "/"
 HELPER = "helper"
@@ -40,10 +40,7 @@ class EntityRules(GraphComponent):
             text = message.get(TEXT) or ""
             if (message.get(METADATA) or {}).get("payload") or text.startswith(BUTTON_PREFIX):
                 continue  # a button of ours, not the patient's words
-            facts = find_entities(text, self._ruler)
-            age = bare_age(text)
-            if age is not None:
-                facts = [Entity("age", age, 0, len(text))]
+            facts = facts_in(text, self._ruler)
             if told_by_helper(text, load_word_lists()):
                 message.set(HELPER, True, add_to_output=True)
             found = [

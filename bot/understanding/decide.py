@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.understanding.classifier import OUT_OF_SCOPE, Classifier, Prediction, plain
+from bot.understanding.details import FINDING, detail, load_word_lists
+from bot.understanding.entities import Entity
 from bot.understanding.reading import Reading
 
 ANSWER, DID_YOU_MEAN, NOT_UNDERSTOOD = "answer", "did_you_mean", "not_understood"
 TALK_TO_PERSON = "talk_to_person"
 SMALL_TALK = "chat/"
-FINDING = "finding"
 # Questions about a report in general: where its word is named, the word's own card says more.
 ABOUT_A_REPORT = ("scans/report_words", "scans/common_without_pain")
 MOST_CHOICES = 3
@@ -35,6 +36,21 @@ class Decision:
     score: float
     out_of_scope: float
     ranking: tuple[tuple[str, float], ...]
+
+
+def decide_message(text: str, facts: Sequence[Entity], reading: Reading | None, classifier: Classifier) -> Decision:
+    """Decide for one typed message: a fact told alone is what it is; a named word of a report offers its card."""
+    fact = detail(text, facts, load_word_lists())
+    if fact:
+        return told(fact)
+    if reading is None or not reading.texts[0]:
+        return Decision(NOT_UNDERSTOOD, (), 0.0, 0.0, ())
+    return with_report_word(decide(reading, classifier), next((e.value for e in facts if e.kind == FINDING), None))
+
+
+def told(label: str) -> Decision:
+    """The decision where nothing is left to guess: a button of ours, or a fact told alone."""
+    return Decision(ANSWER, (label,), 1.0, 0.0, ((label, 1.0),))
 
 
 def decide(reading: Reading, classifier: Classifier) -> Decision:

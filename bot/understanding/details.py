@@ -10,18 +10,23 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import yaml
 
 from bot.settings import ROOT
-from bot.understanding.entities import Entity
+from bot.understanding.entities import Entity, find_entities
 from bot.understanding.spelling import fold
+
+if TYPE_CHECKING:
+    from spacy.language import Language
 
 TELL_AGE, TELL_REGION, FINDING = "tell_age", "tell_region", "finding"
 YOUNGEST, OLDEST = 16, 99
 MOST_WORDS = 9
 _WORD = re.compile(r"[a-z0-9][a-z0-9'/-]*")
 _NEAR = 4
+_TELLING = ("body_part", "side", "finding", "age")
 
 
 @lru_cache(maxsize=2)
@@ -31,8 +36,9 @@ def load_word_lists(path: Path = ROOT / "data" / "understanding.yml") -> dict[st
     return {name: frozenset(str(word) for word in words) for name, words in content.items()}
 
 
-def detail(text: str, entities: Sequence[Entity], lists: Mapping[str, frozenset[str]]) -> str | None:
+def detail(text: str, facts: Sequence[Entity], lists: Mapping[str, frozenset[str]]) -> str | None:
     """The intent of a message that is made of facts and small words alone; None for any other message."""
+    entities = [e for e in facts if e.kind in _TELLING]
     found = {e.kind for e in entities}
     rest = list(text.encode("utf-8", "replace").decode("utf-8"))
     for entity in entities:
@@ -45,6 +51,12 @@ def detail(text: str, entities: Sequence[Entity], lists: Mapping[str, frozenset[
     if "body_part" in found:
         return TELL_REGION
     return TELL_AGE if "age" in found else None
+
+
+def facts_in(text: str, ruler: Language) -> list[Entity]:
+    """The facts of a message; where it is nothing but an age, or corrects one, that age alone."""
+    age = bare_age(text)
+    return [Entity("age", age, 0, len(text))] if age is not None else find_entities(text, ruler)
 
 
 def bare_age(text: str) -> str | None:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.understanding.details import FINDING, TELL_AGE, TELL_REGION, bare_age, detail, load_word_lists, told_by_helper
-from bot.understanding.entities import Entity, find_entities, load_ruler
+from bot.understanding.details import FINDING, TELL_AGE, TELL_REGION, detail, facts_in, load_word_lists, told_by_helper
+from bot.understanding.entities import find_entities, load_ruler
 
 LISTS, RULER = load_word_lists(), load_ruler()
 
 
 def told(text: str) -> str | None:
-    age = bare_age(text)
-    return detail(text, [Entity("age", age, 0, len(text))] if age else find_entities(text, RULER), LISTS)
+    return detail(text, facts_in(text, RULER), LISTS)
 
 
 @pytest.mark.parametrize(
