@@ -7,6 +7,8 @@ PostgreSQL: pre-ping and timeouts of three seconds everywhere, so that a patient
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -196,13 +198,28 @@ def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
 
 
 def _use_wal(engine: Engine) -> None:
-    """Write-ahead logging: readers never wait for the writer. The file remembers it."""
+    """Write-ahead logging: readers never wait for the writer. The file remembers it.
+
+    Two that change the journal at once would deadlock, so SQLite tells one of them at once that the file is
+    locked, whatever its time-out says; that one tries again.
+    """
+    until = time.monotonic() + MIGRATION_SECONDS
+    while not _began_wal(engine):
+        if time.monotonic() > until:
+            raise DatabaseUnavailable(f"the file stayed locked for {MIGRATION_SECONDS} seconds")
+        time.sleep(0.02)
+
+
+def _began_wal(engine: Engine) -> bool:
+    """Asks for the write-ahead log; False where another connection is changing the journal just now."""
     raw = engine.raw_connection()
     try:
-        if raw.connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-            raw.connection.execute("PRAGMA journal_mode=WAL")
-    except raw.connection.OperationalError as error:
-        raise DatabaseUnavailable(str(error)) from None
+        raw.connection.execute("PRAGMA journal_mode=WAL")
+        return True
+    except sqlite3.OperationalError as error:
+        if "locked" not in str(error):
+            raise DatabaseUnavailable(str(error)) from None
+        return False
     finally:
         raw.close()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,14 @@ def test_several_processes_may_migrate_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'pne.db'}"
     at_once(*[lambda: store.upgrade(url)] * 4)
     assert store.connect(url).reachable()
+
+
+def test_many_may_begin_the_write_ahead_log_of_a_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(60):
+        engines = [store._engine(f"sqlite:///{tmp_path / f'{number}.db'}", migrating=True) for _ in range(8)]
+        at_once(*[partial(store._use_wal, engine) for engine in engines])
+        for engine in engines:
+            engine.dispose()
 
 
 def test_sqlite_is_set_up(db: store.Database) -> None:
