@@ -2,15 +2,63 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from bot.content.files import DATA, ContentError, name, read_yaml
+from bot.content.files import DATA, ContentError, bubbles, fill, name, read_yaml
 
 NEEDED = ("emergency", "urgent", "crisis")
+# What a clinic may sign with. The list of a clinic decides, never the header of a token.
+ALGORITHMS = frozenset({"ES256", "EdDSA", "RS256", "HS256"})
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?")
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """Which pages may show the chat: exact origins (``https://www.clinic.example``). `webview`: also apps, which have
+    no origin, so then any page may frame it."""
+
+    origins: tuple[str, ...] = ()
+    webview: bool = False
+
+
+@dataclass(frozen=True)
+class Identity:
+    """How the clinic's portal signs its patients in: `issuer` and `audience` of its tokens, the algorithms it uses,
+    and either the address of its public keys (JWKS) or the environment variable that holds the shared secret.
+    `required`: nobody else may open a chat."""
+
+    issuer: str
+    audience: str
+    algorithms: tuple[str, ...]
+    jwks_url: str = ""
+    secret_variable: str = ""
+    required: bool = False
+
+    @property
+    def shared_secret(self) -> bool:
+        return "HS256" in self.algorithms
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days that are kept: conversations after their last event, and ones whose first notice was never accepted."""
+
+    conversation_days: int = 365
+    unaccepted_days: int = 1
+
+
+@dataclass(frozen=True)
+class SafetyCard:
+    """The clinic's own short safety words in a language that the chat does not speak, with `review` by whom."""
+
+    language: str
+    bubbles: tuple[str, ...]
+    review: str
 
 
 @dataclass(frozen=True)
@@ -28,6 +76,11 @@ class Clinic:
     about: dict[str, Any]
     exit_url: str = "about:blank"
     own_lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    embedding: Embedding = Embedding()
+    identity: Identity | None = None
+    languages: tuple[str, ...] = ("en",)
+    retention: Retention = Retention()
+    safety_cards: Mapping[str, SafetyCard] = field(default_factory=dict)
 
     def public(self) -> dict[str, Any]:
         """What the patient's page may know about the clinic."""
@@ -80,4 +133,60 @@ def _clinic(
     if not isinstance(exit_url, str) or not exit_url.startswith("https://"):
         raise ContentError(f"{file}: exit_url must be the https:// address of a neutral page, such as the weather.")
     named = about["id"], about["name"], about["country"], about["email"]
-    return Clinic(*named, calls, numbers, about, exit_url, own_lines)
+    return Clinic(
+        *named,
+        calls,
+        numbers,
+        about,
+        exit_url,
+        own_lines,
+        embedding=_embedding(about.get("embedding") or {}, file),
+        identity=_identity(about.get("identity"), file),
+        languages=tuple(about.get("languages") or ("en",)),
+        retention=_retention(about.get("retention") or {}, file),
+        safety_cards=_safety_cards(about.get("safety_cards") or {}, numbers, file),
+    )
+
+
+def _embedding(given: dict[str, Any], file: str) -> Embedding:
+    origins = tuple(given.get("origins") or ())
+    for origin in origins:
+        if not _ORIGIN.fullmatch(str(origin)):
+            raise ContentError(f"{file}: embedding.origins: {origin!r} is not an origin like https://www.clinic.example")
+    return Embedding(origins, bool(given.get("webview")))
+
+
+def _identity(given: dict[str, Any] | None, file: str) -> Identity | None:
+    if given is None:
+        return None
+    try:
+        made = Identity(**{**given, "algorithms": tuple(given["algorithms"])})
+    except (TypeError, KeyError) as error:
+        raise ContentError(f"{file}: identity: {error}. It needs issuer, audience and algorithms.") from None
+    if unknown := set(made.algorithms) - ALGORITHMS or not made.algorithms:
+        raise ContentError(f"{file}: identity.algorithms: {unknown} is none of {', '.join(sorted(ALGORITHMS))}")
+    if made.shared_secret and len(made.algorithms) > 1:
+        raise ContentError(f"{file}: identity: HS256 goes with no other algorithm (a public key could pass for it)")
+    if bool(made.jwks_url) == bool(made.secret_variable) or made.shared_secret != bool(made.secret_variable):
+        raise ContentError(f"{file}: identity needs jwks_url, or for HS256 secret_variable instead")
+    return made
+
+
+def _retention(given: dict[str, Any], file: str) -> Retention:
+    try:
+        made = Retention(**given)
+    except TypeError as error:
+        raise ContentError(f"{file}: retention: {error}") from None
+    if min(made.conversation_days, made.unaccepted_days) < 1:
+        raise ContentError(f"{file}: retention: days must be 1 or more")
+    return made
+
+
+def _safety_cards(given: dict[str, Any], numbers: Mapping[str, str], file: str) -> dict[str, SafetyCard]:
+    cards = {}
+    for language, card in given.items():
+        texts = tuple(fill(text, dict(numbers)) for text in bubbles(card["text"]))
+        if not texts:
+            raise ContentError(f"{file}: safety_cards.{language} has no text")
+        cards[language] = SafetyCard(language, texts, card["review"]["state"])
+    return cards

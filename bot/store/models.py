@@ -128,7 +128,11 @@ class ClinicianSession(Base):
 
 
 class Conversation(Base):
-    """One patient's conversation and who answers it (`state`: bot, waiting, human, closed)."""
+    """One patient's conversation and who answers it (`state`: bot, waiting, human, closed).
+
+    `subject` is the clinic's own pseudonym of a signed-in patient, `person_name` what the clinic signed as the name;
+    both are None for an anonymous one. `reading` is the form of answers that the patient asked for (plain, flare).
+    """
 
     __tablename__ = "conversation"
 
@@ -144,12 +148,18 @@ class Conversation(Base):
     last_seq = Column(Integer, nullable=False)
     created_at = Column(UtcTime, nullable=False)
     updated_at = Column(UtcTime, nullable=False)
+    subject = Column(Words)
+    person_name = Column(Words)
+    reading = Column(Words)
 
-    __table_args__ = (Index(None, "clinic", "updated_at"),)
+    __table_args__ = (Index(None, "clinic", "updated_at"), Index(None, "clinic", "subject"))
 
 
 class PatientSession(Base):
-    """A patient's token for one conversation. Only the token's SHA-256 is kept."""
+    """A patient's token for one conversation. Only the token's SHA-256 is kept.
+
+    `slides`: each use keeps the token good for so many seconds more; None: only opening the chat anew does.
+    """
 
     __tablename__ = "session"
 
@@ -157,6 +167,17 @@ class PatientSession(Base):
     conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False, index=True)
     expires_at = Column(UtcTime, nullable=False)
     revoked_at = Column(UtcTime)
+    slides = Column(Integer)
+
+
+class UsedToken(Base):
+    """A clinic's signed token that has been exchanged for a session: it opens nothing a second time."""
+
+    __tablename__ = "used_token"
+
+    clinic = Column(Words, primary_key=True)
+    jti = Column(Words, primary_key=True)
+    expires_at = Column(UtcTime, nullable=False, index=True)
 
 
 class Event(Base):
@@ -289,7 +310,7 @@ class Gap(Base):
 
 
 class Feedback(Base):
-    """What a patient says about one reply (`value`: up, down). The newest word counts."""
+    """What a patient says about one reply (`value`: up, down; `code`: why, one of a few). The newest word counts."""
 
     __tablename__ = "feedback"
 
@@ -299,6 +320,20 @@ class Feedback(Base):
     answer_id = Column(Words, index=True)
     value = Column(Words, nullable=False)
     reason = Column(Words)
+    code = Column(Words)
+
+
+class Survey(Base):
+    """A patient's answers to one form (event number `seq`), with the ids of what the conversation had said by then."""
+
+    __tablename__ = "survey"
+
+    conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), primary_key=True)
+    seq = Column(Integer, primary_key=True, autoincrement=False)
+    form = Column(Words, nullable=False)
+    at = Column(UtcTime, nullable=False)
+    answers = Column(Document, nullable=False)
+    answer_ids = Column(Document, nullable=False)
 
 
 class Heartbeat(Base):

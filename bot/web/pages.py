@@ -47,7 +47,7 @@ class Revalidated(StaticFiles):
 async def demo(request: Request) -> Response:
     """A small clinic page with the chat in a frame."""
     services: Services = request.app.state.services
-    return _page(request, "demo.html", services.settings.default_clinic)
+    return _page(request, "demo.html", services.settings.default_clinic, services.wording.demo)
 
 
 async def chat(request: Request) -> Response:
@@ -56,10 +56,10 @@ async def chat(request: Request) -> Response:
     clinic = request.path_params["clinic"]
     if clinic not in services.clinics:
         raise Problem("unknown_clinic")
-    return _page(request, "chat.html", clinic)
+    return _page(request, "chat.html", clinic, services.wording.interface)
 
 
-def _page(request: Request, template: str, clinic_id: str) -> Response:
+def _page(request: Request, template: str, clinic_id: str, strings: dict[str, str]) -> Response:
     services: Services = request.app.state.services
     clinic = services.clinics[clinic_id]
     return templates.TemplateResponse(
@@ -68,7 +68,7 @@ def _page(request: Request, template: str, clinic_id: str) -> Response:
         {
             "clinic": clinic,
             "numbers": clinic.page_numbers(),
-            "strings": services.wording.interface,
+            "strings": strings,
             "version": request.app.version,
         },
         # Kept, so that going back shows the numbers with the server down; asked about each time, so that they are new.

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 MEDIA_TYPE = "application/problem+json"
-# code -> (status, title, what to do). For programs and developers; patients see data/interface.yml.
+# code -> (status, title, what to do). For programs and developers; patients see data/interface/.
 PROBLEMS: dict[str, tuple[int, str, str]] = {
     "not_json": (400, "The request is not a JSON object", "Send a JSON object in UTF-8."),
     "bad_field": (422, "A field is missing or of the wrong kind", "See GET /v1/schema for the fields."),

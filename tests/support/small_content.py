@@ -48,7 +48,8 @@ def small_content(folder: Path) -> Path:
     write(data / "own_lines.yml", {"RF38": ["abuse"]})
     write(data / "numbers.yml", {"GB": {"checked": "2026-01-02", **{use: [line] for use in NEEDED}}})
     write(data / "messages.yml", {"messages": {"hello": "Hello."}, "labels": {"ok": "OK"}, "mail": {}})
-    write(data / "interface.yml", {"send": "Send"})
+    write(data / "interface" / "en.yml", {"send": "Send"})
+    write(data / "demo_page.yml", {"title": "Title"})
     write(data / "inbox.yml", {"claim": "Claim"})
     responses: dict[str, Any] = {
         "utter_pain/alarm": answer("pain/alarm", "pain/is_real"),
