@@ -10,6 +10,14 @@ const ICONS = {
   clock: "M12 7v5l3.5 2M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17Z",
   person: "M12 12.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8ZM4.5 20c.8-3.5 3.8-5 7.5-5s6.7 1.5 7.5 5",
   shield: "M12 3.5 5 6v5.5c0 4.3 2.9 7.4 7 9 4.1-1.6 7-4.7 7-9V6l-7-2.5ZM12 8.5v4M12 15.7v.1",
+  send: "M12 19.5V5M5.5 11.5 12 5l6.5 6.5",
+  menu: "M4 7h16M4 12h16M4 17h16",
+  close: "m6 6 12 12M18 6 6 18",
+  up: "M7 20V10m0 10H4V10h3m0 0 4.5-6.5c1.6 0 2.5 1.2 2.2 2.7L13 9.5h5.3a2 2 0 0 1 2 2.4l-1.2 6.4a2 2 0 0 1-2 1.7H7",
+  down: "M7 4v10M7 4H4v10h3m0-10h9.9a2 2 0 0 1 2 1.7l1.2 6.4a2 2 0 0 1-2 2.4H13l.7 3.3c.3 1.5-.6 2.7-2.2 2.7L7 14",
+  sound: "M4 9.5v5h3.5L12 18.5v-13L7.5 9.5H4ZM15.5 9a4 4 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11",
+  next: "m9 5 7 7-7 7",
+  previous: "m15 5-7 7 7 7",
   info: "M12 11v5M12 8v.1M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17Z",
 };
 
@@ -47,24 +55,12 @@ export function icon(name) {
 }
 
 /**
- * @template {HTMLElement} T
- * @param {string} id
- * @returns {T}
+ * @param {string} title
+ * @param {() => void} onclick
+ * @returns {HTMLElement}
  */
-export function byId(id) {
-  const node = document.getElementById(id);
-  if (!node) throw new Error(`page has no #${id}`);
-  return /** @type {T} */ (node);
-}
-
-/**
- * Wording by key with {name} filled in. A missing key shows nothing rather than a code.
- * @param {Record<string, string>} strings
- * @returns {(key: string, values?: Record<string, string | number>) => string}
- */
-export function wording(strings) {
-  return (key, values = {}) =>
-    String(strings[key] ?? "").replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+export function plainButton(title, onclick) {
+  return h("button", { type: "button", class: "choice", onclick }, title);
 }
 
 /** @returns {string} a random UUID, also on plain-http pages where randomUUID does not exist */

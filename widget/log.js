@@ -2,7 +2,8 @@
 /** The visible transcript: order by sequence number, once each, optimistic bubbles, and scrolling that follows kindly. */
 
 import { h } from "./dom.js";
-import { closeChoices, renderEvent } from "./render.js";
+import { closeChoices } from "./parts.js";
+import { answeredQuestions, reform, renderEvent } from "./render.js";
 
 /** @typedef {import("./transport.js").ChatEvent} ChatEvent */
 /** @typedef {import("./transport.js").Message} Message */
@@ -23,6 +24,8 @@ export class Transcript {
     this.context = context;
     /** @type {Set<number>} */
     this.seen = new Set();
+    /** @type {Set<string>} client ids of messages that the server is known to have */
+    this.known = new Set();
     /** @type {Map<string, HTMLElement>} */
     this.pending = new Map();
     this.follow = true;
@@ -47,6 +50,8 @@ export class Transcript {
       if (this.seen.has(event.seq)) return false;
       this.seen.add(event.seq);
     }
+    if (event.client_id) this.known.add(event.client_id);
+    if (event.author === "patient" && event.body.payload?.startsWith("form:")) this.questionsAnswered(event);
     if (event.client_id && this.settle(event.client_id, event.seq)) return false;
     if (event.author === "patient") this.answered(event, true);
     const article = renderEvent(event, this.context);
@@ -144,6 +149,29 @@ export class Transcript {
     );
     if (open) for (const value of wanted) closeChoices(open, value, t);
     this.closeQuestions();
+  }
+
+  /** @param {ChatEvent} event answers to questions that stand further up */
+  questionsAnswered({ body }) {
+    const { answers, reply_to: seq } = /** @type {any} */ (body);
+    const article = this.log.querySelector(`[data-seq="${Number(seq)}"]`);
+    if (article && answers) answeredQuestions(/** @type {HTMLElement} */ (article), answers);
+  }
+
+  /** Another form of the answers was chosen: simple words, a flare's few, or all. */
+  reform() {
+    for (const article of this.log.children) reform(/** @type {HTMLElement} */ (article), this.context);
+    if (this.follow) this.settleScroll();
+  }
+
+  /**
+   * The words of one message were erased.
+   * @param {number} seq
+   * @param {string} words what stands in their place
+   */
+  erase(seq, words) {
+    const article = this.log.querySelector(`[data-seq="${seq}"]`);
+    article?.querySelector(".bubble")?.replaceChildren(h("p", {}, words));
   }
 
   closeQuestions() {

@@ -6,38 +6,41 @@ import { h } from "./dom.js";
 /**
  * Keep the page inside the part of the screen that is really visible. iOS does not shrink the layout viewport
  * when the keyboard opens, so its height is copied into CSS variables; a pinch zoom is left alone.
+ * @param {HTMLElement} app
  * @param {() => void} changed called after each change of size
+ * @param {AddEventListenerOptions} options
  */
-export function fitViewport(changed) {
+export function fitViewport(app, changed, options) {
   const view = window.visualViewport;
   if (!view) return;
   const fit = () => {
     if (Math.abs(view.scale - 1) > 0.01) return;
-    const style = document.documentElement.style;
+    const { style } = app;
     style.setProperty("--view-height", `${view.height}px`);
     style.setProperty("--view-top", `${view.offsetTop}px`);
     changed();
   };
-  view.addEventListener("resize", fit);
-  view.addEventListener("scroll", fit);
+  view.addEventListener("resize", fit, options);
+  view.addEventListener("scroll", fit, options);
   fit();
 }
 
 /**
  * "Urgent help" opens without this code; Escape, a tap outside and moving on close it again.
  * @param {HTMLDetailsElement} details
+ * @param {AddEventListenerOptions} options
  */
-export function urgentHelp(details) {
+export function urgentPanel(details, options) {
   const summary = details.querySelector("summary");
   const close = () => (details.open = false);
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !details.open) return;
     close();
     summary?.focus();
-  });
+  }, options);
   document.addEventListener("pointerdown", (event) => {
-    if (!details.contains(/** @type {Node} */ (event.target))) close();
-  });
+    if (!event.composedPath().includes(details)) close();
+  }, options);
   details.addEventListener("focusout", (event) => {
     const next = /** @type {Node | null} */ (event.relatedTarget);
     if (next && !details.contains(next)) close();

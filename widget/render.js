@@ -2,69 +2,45 @@
 /** One event as an article: every kind of body, and the fallback text for kinds this page does not know. */
 
 import { h, icon } from "./dom.js";
+import { feedbackRow } from "./feedback.js";
+import { Questions } from "./forms.js";
+import { accordion, callList, cardOf, carousel, choiceGroup, lessonProgress, opening, picture, wayToLeave } from "./parts.js";
+import { bubblesOf, richText } from "./rich.js";
 
+/** @typedef {import("./transport.js").Answers} Answers */
 /** @typedef {import("./transport.js").Body} Body */
-/** @typedef {import("./transport.js").Call} Call */
 /** @typedef {import("./transport.js").Choice} Choice */
 /** @typedef {import("./transport.js").ChatEvent} ChatEvent */
 /**
- * @typedef {{t: (key: string, values?: Record<string, string | number>) => string,
- *   choose: (choice: Choice, group: HTMLElement, event: ChatEvent) => void}} Context
+ * What rendering needs of the chat. `form` is how answers are read: full, plain or flare. `rate` says whether the server
+ * has noted it; drafts are answers that are not sent yet.
+ * @typedef {{t: (key: string, values?: Record<string, string | number>) => string, home: string, exit: string,
+ *   locale: string, form: () => string, aloud: () => boolean, read: (article: HTMLElement, event: ChatEvent) => void,
+ *   choose: (choice: Choice, group: HTMLElement, event: ChatEvent) => void,
+ *   answer: (event: ChatEvent, answers: Answers) => void,
+ *   draft: (event: ChatEvent) => {at: number, answers: Answers} | undefined,
+ *   keepDraft: (event: ChatEvent, draft: {at: number, answers: Answers} | null) => void,
+ *   rate: (event: ChatEvent, value: "up" | "down", code?: string) => Promise<boolean>}} Context
  */
+
+/** Looks and labels by kind; a kind without a row is plain text. */
+const LOOKS = {
+  safety: { label: "safety_label", icon: "shield" },
+  question: { label: "question_label", icon: "shield" },
+  consent: { label: "consent_label", icon: "info" },
+  handoff: { label: "", icon: "clock" },
+  notice: { label: "", icon: "info" },
+};
+const PLAIN_KINDS = ["text", "button", "answer", "clinician", "image", "accordion", "lesson"];
+const FORM_KINDS = ["scale", "questionnaire"];
+const CARD_KINDS = ["card", "carousel"];
+const KNOWN_KINDS = [...PLAIN_KINDS, ...FORM_KINDS, ...CARD_KINDS, ...Object.keys(LOOKS)];
 
 let labels = 0;
-
-/**
- * The safe subset inside one bubble: paragraphs, line breaks, "- " lists and **bold**. Never HTML.
- * @param {string} text
- * @returns {HTMLElement[]}
- */
-export function richText(text) {
-  /** @type {HTMLElement[]} */
-  const blocks = [];
-  /** @type {HTMLElement | null} */
-  let open = null;
-  for (const line of String(text).split("\n")) {
-    const item = /^\s*[-•]\s+(.*)$/.exec(line);
-    if (!line.trim()) {
-      open = null;
-      continue;
-    }
-    const tag = item ? "UL" : "P";
-    if (open?.tagName !== tag) blocks.push((open = h(tag.toLowerCase())));
-    else if (!item) open.append(h("br"));
-    if (item) open.append(h("li", {}, ...inline(item[1])));
-    else open.append(...inline(line));
-  }
-  return blocks;
-}
-
-/**
- * @param {string} text
- * @returns {(Node | string)[]}
- */
-function inline(text) {
-  return text.split(/\*\*([^*]+)\*\*/).map((part, index) => (index % 2 ? h("strong", {}, part) : part));
-}
-
-/**
- * The same words for a screen reader, without marks of layout.
- * @param {Body} body
- * @returns {string}
- */
-export function spoken(body) {
-  const text = body.fallback_text || bubblesOf(body).join("\n");
-  return text.replace(/\*\*([^*]+)\*\*/g, "$1").replace(/^\s*[-•]\s+/gm, "").trim();
-}
-
-/**
- * @param {Body} body
- * @returns {string[]}
- */
-function bubblesOf(body) {
-  if (body.bubbles?.length) return body.bubbles.map(String);
-  return [body.lead, body.text].filter((part) => typeof part === "string" && part !== "").map(String);
-}
+/** @type {WeakMap<HTMLElement, Questions>} */
+const questionsOf = new WeakMap();
+/** @type {WeakMap<HTMLElement, ChatEvent>} */
+const eventOf = new WeakMap();
 
 /**
  * @param {ChatEvent} event
@@ -82,120 +58,18 @@ export function authorName(event, t) {
 }
 
 /**
- * Where a "call now" link goes: only the characters of a phone number are kept; without a number, a secure web page.
- * @param {Call} call
- * @returns {{href: string, number: string, key: string} | null} null where there is nothing to open
+ * Whether this page can show a body as what it is; if not, its fallback text stands for it.
+ * @param {Body} body
+ * @returns {boolean}
  */
-function callTarget(call) {
-  const number = String(call.tel ?? call.sms ?? "");
-  const digits = number.replace(/[^\d+*#]/g, "");
-  if (digits) return { href: `${call.tel ? "tel" : "sms"}:${digits}`, number, key: call.tel ? "call_action" : "text_action" };
-  const url = String(call.url ?? "");
-  return url.startsWith("https://") ? { href: url, number: "", key: "" } : null;
+function isKnown(body) {
+  if (!KNOWN_KINDS.includes(body.kind)) return false;
+  if (FORM_KINDS.includes(body.kind)) return Boolean(body.items?.length);
+  if (body.kind === "carousel") return Boolean(body.cards?.length);
+  if (body.kind === "image") return Boolean(body.picture);
+  if (body.kind === "accordion") return Boolean(body.sections?.length);
+  return bubblesOf(body).length > 0 || (body.kind === "card" && Boolean(body.title));
 }
-
-/**
- * Every line a clinic has named: a link where there is a number or a page, else its words.
- * @param {Call[]} calls
- * @param {Context["t"]} t
- * @returns {HTMLElement | null}
- */
-function callList(calls, t) {
-  const items = calls.map((call) => {
-    const target = callTarget(call);
-    if (!target) return h("li", {}, h("span", { class: "call call-plain" }, String(call.label)));
-    const label = String(call.label);
-    const act = t(target.key, { number: target.number });
-    const words = h("span", { class: "call-words" }, h("span", { class: "call-label" }, label === target.number ? act : label));
-    if (!label.includes(target.number)) {
-      words.append(h("span", { class: "call-number" }, act));
-    }
-    return h("li", {}, h("a", { class: "call", href: target.href }, icon("phone"), words));
-  });
-  return items.length ? h("ul", { class: "calls" }, ...items) : null;
-}
-
-/**
- * @param {Choice[]} buttons
- * @param {ChatEvent} event
- * @param {Context} context
- * @returns {HTMLElement}
- */
-function choiceGroup(buttons, event, context) {
-  const group = h("div", { class: "choices", role: "group", "aria-label": context.t("choices_label") });
-  for (const choice of buttons) {
-    const button = h("button", { type: "button", class: "choice" }, String(choice.title));
-    button.dataset.payload = String(choice.payload);
-    button.addEventListener("click", () => {
-      if (button.getAttribute("aria-disabled") !== "true") context.choose(choice, group, event);
-    });
-    group.append(button);
-  }
-  return group;
-}
-
-/**
- * Close a group: its buttons stay readable and reachable, the chosen one carries a mark. Under an answer only the
- * chosen one closes: someone who has asked "why" may still want to hear more.
- * @param {HTMLElement} group
- * @param {string} chosen payload or title of the choice; empty closes without one
- * @param {Context["t"]} t
- */
-export function closeChoices(group, chosen, t) {
-  for (const button of /** @type {NodeListOf<HTMLElement>} */ (group.querySelectorAll(".choice"))) {
-    const match = chosen !== "" && (button.dataset.payload === chosen || button.textContent === chosen);
-    if (match || !chosen || !group.closest(".kind-text")) button.setAttribute("aria-disabled", "true");
-    if (!match || button.classList.contains("chosen")) continue;
-    button.classList.add("chosen");
-    button.prepend(icon("check"));
-    button.append(h("span", { class: "visually-hidden" }, ` (${t("chosen_mark")})`));
-  }
-}
-
-/**
- * Open a group again, after its message was refused.
- * @param {HTMLElement} group
- */
-export function reopenChoices(group) {
-  for (const button of group.querySelectorAll(".choice")) {
-    button.removeAttribute("aria-disabled");
-    button.classList.remove("chosen");
-    button.querySelector(".icon")?.remove();
-    button.querySelector(".visually-hidden")?.remove();
-  }
-}
-
-/**
- * In words about abuse: how to leave this page, and the button for it. Its click is heard by leave.js.
- * @param {Context["t"]} t
- * @returns {HTMLElement}
- */
-function wayToLeave(t) {
-  const away = document.getElementById("leave")?.getAttribute("href") ?? "about:blank";
-  const link = h("a", { class: "helper leave", href: away, target: "_top", rel: "noreferrer nofollow" }, t("leave_button"));
-  return h("div", { class: "leave-way" }, h("p", {}, t("leave_how")), link);
-}
-
-/**
- * A picture with the same in words under it. Only our own pictures: a path, never another site's address.
- * @param {{src: string, alt: string, caption: string}} shown
- * @returns {HTMLElement}
- */
-function picture(shown) {
-  const image = /** @type {HTMLImageElement} */ (h("img", { alt: shown.alt, width: "240", height: "240", loading: "lazy" }));
-  if (/^\/pictures\/[\w-]+\.svg$/.test(shown.src)) image.src = shown.src;
-  return h("figure", { class: "picture" }, image, h("figcaption", {}, shown.caption));
-}
-
-/** Looks and labels by kind; a kind without a row is plain text. */
-const LOOKS = {
-  safety: { label: "safety_label", icon: "shield" },
-  question: { label: "question_label", icon: "shield" },
-  consent: { label: "consent_label", icon: "info" },
-  handoff: { label: "", icon: "clock" },
-  notice: { label: "", icon: "info" },
-};
-const KNOWN = ["text", "button", "answer", "clinician", ...Object.keys(LOOKS)];
 
 /**
  * @param {ChatEvent} event
@@ -205,56 +79,142 @@ const KNOWN = ["text", "button", "answer", "clinician", ...Object.keys(LOOKS)];
 export function renderEvent(event, context) {
   const { t } = context;
   const body = event.body;
-  const known = KNOWN.includes(body.kind) && bubblesOf(body).length > 0;
-  const bubbles = known ? bubblesOf(body) : [String(body.fallback_text ?? "")].filter(Boolean);
-  if (!bubbles.length) return null;
+  const known = isKnown(body);
+  const bubbles = known ? bubblesOf(body, context.form()) : [String(body.fallback_text ?? "")].filter(Boolean);
+  if (!known && !bubbles.length) return null;
   const patient = event.author === "patient";
   const id = `message-${++labels}`;
   const article = h("article", { class: `message ${event.author} kind-${known ? body.kind : "text"}` });
   article.setAttribute("aria-labelledby", id);
+  eventOf.set(article, event);
   if (body.answer_id) article.dataset.answer = String(body.answer_id);
-  article.append(metaLine(id, event, t));
-
+  article.append(metaLine(id, event, article, context));
   const look = known && !patient ? LOOKS[/** @type {keyof typeof LOOKS} */ (body.kind)] : undefined;
-  const box = look ? h("div", { class: "card" }) : article;
-  if (look) {
-    article.append(box);
-    const waiting = body.kind === "handoff" && body.state === "human" ? "person" : look.icon;
-    const title = look.label ? h("strong", { class: "card-title" }, t(look.label)) : null;
-    box.append(h("span", { class: "card-head" }, icon(/** @type {any} */ (waiting)), title));
-    if (body.state) box.classList.add(`state-${body.state.replace(/\W/g, "")}`);
-  }
-  // What to do comes first, but for one line that says why it comes.
-  const first = known && body.kind === "safety" ? Number(Boolean(body.lead) && bubbles[0] === body.lead) : -1;
-  for (const [place, text] of bubbles.entries()) {
-    const name = place === first ? "bubble first" : "bubble";
-    box.append(h("div", { class: name }, ...(patient ? [h("p", {}, text)] : richText(text))));
-  }
+  const box = look ? card(body, look, t) : article;
+  if (look) article.append(box);
+  if (known && body.kind === "card") box.append(cardOf(body, event, context));
+  else box.append(...bubbleNodes(body, bubbles, patient, t), ...whole(body, context));
   if (patient) return article;
-  if (known && body.picture) box.append(picture(body.picture));
-  if (known && body.notes?.length) box.append(h("ul", { class: "notes" }, ...body.notes.map((note) => h("li", {}, String(note)))));
-  const calls = (known && body.calls) || [];
+  if (known) inside(article, box, event, context);
+  if (body.review && body.review !== "reviewed") article.append(h("p", { class: "review" }, t("review_pending")));
+  if (known && body.kind === "text" && body.version && event.seq !== null) article.append(feedbackRow(event, context));
+  return article;
+}
+
+/**
+ * @param {Body} body
+ * @param {{label: string, icon: string}} look
+ * @param {Context["t"]} t
+ * @returns {HTMLElement}
+ */
+function card(body, look, t) {
+  const box = h("div", { class: "card" });
+  const waiting = body.kind === "handoff" && body.state === "human" ? "person" : look.icon;
+  const title = look.label ? h("strong", { class: "card-title" }, t(look.label)) : null;
+  box.append(h("span", { class: "card-head" }, icon(/** @type {any} */ (waiting)), title));
+  if (body.state) box.classList.add(`state-${body.state.replace(/\W/g, "")}`);
+  return box;
+}
+
+/**
+ * @param {Body} body
+ * @param {string[]} bubbles
+ * @param {boolean} patient
+ * @param {Context["t"]} t
+ * @returns {HTMLElement[]}
+ */
+function bubbleNodes(body, bubbles, patient, t) {
+  // What to do comes first, but for one line that says why it comes.
+  const first = body.kind === "safety" ? Number(Boolean(body.lead) && bubbles[0] === body.lead) : -1;
+  return bubbles.map((text, place) => {
+    const name = place === first ? "bubble first" : "bubble";
+    const words = patient ? [h("p", { dir: "auto" }, text)] : richText(text, t("link_new_page"));
+    return h("div", { class: name }, ...words);
+  });
+}
+
+/**
+ * Everything of a known body but its words.
+ * @param {HTMLElement} article
+ * @param {HTMLElement} box
+ * @param {ChatEvent} event
+ * @param {Context} context
+ */
+function inside(article, box, event, context) {
+  const { t } = context;
+  const { body } = event;
+  if (body.kind === "lesson" && body.of) box.querySelector(".bubble")?.before(lessonProgress(body, t));
+  if (body.picture && body.kind !== "card") box.append(picture(body.picture, context));
+  if (body.kind === "accordion") box.append(accordion(body, context));
+  if (body.kind === "carousel") box.append(carousel(body, event, context));
+  if (body.notes?.length) box.append(h("ul", { class: "notes" }, ...body.notes.map((note) => h("li", {}, String(note)))));
+  if (FORM_KINDS.includes(body.kind)) {
+    const questions = new Questions(event, context);
+    questionsOf.set(article, questions);
+    box.append(questions.box);
+  }
+  const calls = body.calls ?? [];
   // The first two numbers stand right under what to do: with a phone's keyboard open, the end of a card is out of sight.
   const near = body.kind === "safety" ? callList(calls.slice(0, 2), t) : null;
   if (near) box.querySelector(".bubble.first")?.after(near);
-  if (known && body.buttons?.length) box.append(choiceGroup(body.buttons, event, context));
+  if (body.buttons?.length && body.kind !== "card") box.append(choiceGroup(body.buttons, event, context));
   const others = callList(near ? calls.slice(2) : calls, t);
   if (others) box.append(others);
-  if (known && body.leave) box.append(wayToLeave(t));
-  if (body.review && body.review !== "reviewed") article.append(h("p", { class: "review" }, t("review_pending")));
-  return article;
+  if (body.leave) box.append(wayToLeave(context));
+}
+
+/**
+ * Show an article's words in the form that is asked for now.
+ * @param {HTMLElement} article
+ * @param {Context} context
+ */
+export function reform(article, context) {
+  const event = eventOf.get(article);
+  if (!event?.body.forms || event.author === "patient") return;
+  const old = [...article.querySelectorAll(".bubble, .whole")];
+  const made = bubbleNodes(event.body, bubblesOf(event.body, context.form()), false, context.t);
+  old[0]?.before(...made, ...whole(event.body, context));
+  for (const bubble of old) bubble.remove();
+}
+
+/**
+ * Under a short form: the full answer, for whoever wants it after all.
+ * @param {Body} body
+ * @param {Context} context
+ * @returns {HTMLElement[]}
+ */
+function whole(body, { t, form }) {
+  if (form() === "full" || !body.forms?.full || !body.forms[form()]) return [];
+  const part = opening(t("form_whole"), body.forms.full.flatMap((text) => richText(text, t("link_new_page"))));
+  part.classList.add("whole");
+  return [part];
+}
+
+/**
+ * The answers to an article's questions have been sent, here or elsewhere.
+ * @param {HTMLElement} article
+ * @param {Answers} answers
+ */
+export function answeredQuestions(article, answers) {
+  questionsOf.get(article)?.sent(answers);
 }
 
 /**
  * @param {string} id
  * @param {ChatEvent} event
- * @param {Context["t"]} t
+ * @param {HTMLElement} article
+ * @param {Context} context
  * @returns {HTMLElement}
  */
-function metaLine(id, event, t) {
+function metaLine(id, event, article, { t, locale, aloud, read }) {
   const date = event.at ? new Date(event.at) : new Date();
   const valid = Number.isNaN(date.getTime()) ? new Date() : date;
-  const time = valid.toLocaleTimeString(document.documentElement.lang || undefined, { hour: "2-digit", minute: "2-digit" });
+  const time = valid.toLocaleTimeString(locale || undefined, { hour: "2-digit", minute: "2-digit" });
   const text = t("message_label", { who: authorName(event, t), time });
-  return h("p", { class: "meta", id }, h("time", { datetime: valid.toISOString() }, text));
+  const meta = h("p", { class: "meta" }, h("time", { id, datetime: valid.toISOString() }, text));
+  if (!aloud() || event.author === "patient") return meta;
+  const button = h("button", { type: "button", class: "icon-button small", title: t("aloud_play"), onclick: () => read(article, event) },
+    icon("sound"), h("span", { class: "visually-hidden" }, t("aloud_play")));
+  meta.append(button);
+  return meta;
 }

@@ -1,28 +1,37 @@
 // @ts-check
-/** Sending: the session, the one place that talks to the server, and the outbox that never loses or doubles a message. */
+/** Sending: the one place that talks to the server, and the outbox that never loses or doubles a message. */
 
 import { backoff } from "./live.js";
 
 /** @typedef {{title: string, payload: string}} Choice */
 /** @typedef {{label: string, tel?: string, sms?: string, url?: string}} Call */
+/** @typedef {{src: string, alt: string, caption?: string, long?: string, width?: number, height?: number}} Picture */
+/** @typedef {{value: string | number, title: string}} Option */
 /**
+ * @typedef {{id: string, text: string, kind: "scale" | "choice" | "text", low?: string, high?: string, min?: number,
+ *   max?: number, choices?: Option[]}} Item
+ */
+/**
+ * What an event holds, by kind; `widget/events.schema.json` says which kind has what.
  * @typedef {{kind: string, bubbles?: string[], buttons?: Choice[], calls?: Call[], lead?: string, text?: string,
  *   payload?: string, state?: string, at?: string, name?: string, role?: string, version?: string, review?: string,
  *   tier?: string, category?: string, answer_id?: string, fallback_text?: string, leave?: boolean, notes?: string[],
- *   picture?: {src: string, alt: string, caption: string}}} Body
+ *   picture?: Picture, form?: string, forms?: Record<string, string[]>, title?: string, items?: Item[], cards?: Body[],
+ *   step?: number, of?: number, erased?: boolean, sections?: {title: string, bubbles: string[]}[]}} Body
  */
 /**
  * @typedef {{seq: number | null, type?: string, at?: string, author: string, body: Body, client_id?: string}} ChatEvent
  */
+/** @typedef {Record<string, string | number | null>} Answers */
 /**
  * @typedef {{client_id: string, kind: "text" | "button" | "answer", text: string, payload?: string,
- *   reply_to?: number}} Message
+ *   reply_to?: number, answers?: Answers}} Message
  */
 /**
- * @typedef {{session: string, conversation: string, expires_at?: string, clinic?: {id: string, name: string},
+ * @typedef {{session: string, conversation: string, expires_at?: string, level?: string, slides?: number | null,
+ *   reading?: string, retention_days?: number,
  *   consent: {version: string, bubbles: string[], accept: string}}} Session
  */
-/** @typedef {{token: string, conversation: string, consent: string}} Saved */
 
 const SEND_TIMEOUT_MS = 20000;
 
@@ -45,59 +54,6 @@ export class Problem extends Error {
   /** @returns {boolean} true where the same request may work later */
   get passing() {
     return this.status === 0 || this.status >= 500 || [408, 425, 429].includes(this.status);
-  }
-}
-
-/** The session of one browser tab. Storage may be forbidden (private mode, third-party frame): then memory has to do. */
-export class Store {
-  /** @param {string} clinic */
-  constructor(clinic) {
-    this.key = `pne:${clinic}`;
-    /** @type {string | null} */
-    this.memory = null;
-    this.left = false;
-  }
-
-  /** @returns {Saved | null} */
-  load() {
-    let text = this.memory;
-    try {
-      text = sessionStorage.getItem(this.key) ?? text;
-    } catch {
-      // storage refused: keep what memory has
-    }
-    try {
-      const saved = JSON.parse(text ?? "null");
-      return saved && typeof saved.token === "string" ? saved : null;
-    } catch {
-      return null;
-    }
-  }
-
-  /** @param {Saved} saved */
-  save(saved) {
-    if (this.left) return;
-    this.memory = JSON.stringify(saved);
-    try {
-      sessionStorage.setItem(this.key, this.memory);
-    } catch {
-      // storage refused: memory has it
-    }
-  }
-
-  /** The person leaves the page: nothing is kept any more, whatever an answer on its way may want to keep. */
-  leave() {
-    this.left = true;
-    this.forget();
-  }
-
-  forget() {
-    this.memory = null;
-    try {
-      sessionStorage.removeItem(this.key);
-    } catch {
-      // storage refused: nothing was kept
-    }
   }
 }
 
@@ -131,14 +87,30 @@ async function request(path, options) {
  * @returns {Promise<any>}
  */
 async function post(path, content, token) {
+  const response = await call("POST", path, token, content);
+  try {
+    return await response.json();
+  } catch {
+    throw new Problem(0);
+  }
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {string} [token]
+ * @param {unknown} [content]
+ * @returns {Promise<Response>}
+ */
+async function call(method, path, token, content) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), SEND_TIMEOUT_MS);
   /** @type {Record<string, string>} */
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   if (token) headers.Authorization = `Bearer ${token}`;
   try {
-    const options = { method: "POST", headers, body: JSON.stringify(content), signal: control.signal };
-    return await (await request(path, options)).json();
+    const body = content === undefined ? undefined : JSON.stringify(content);
+    return await request(path, { method, headers, body, signal: control.signal });
   } catch (error) {
     throw error instanceof Problem ? error : new Problem(0);
   } finally {
@@ -149,14 +121,21 @@ async function post(path, content, token) {
 /** The server's side of one conversation. */
 export class Api {
   /**
+   * @param {string} home the server's origin
    * @param {string} clinic
-   * @param {Store} store
+   * @param {string} locale
+   * @param {import("./store.js").Store} store
+   * @param {() => Promise<string | null>} identity a token that the clinic has signed, where there is one
    */
-  constructor(clinic, store) {
+  constructor(home, clinic, locale, store, identity) {
+    this.home = home;
     this.clinic = clinic;
+    this.locale = locale;
     this.store = store;
+    this.identity = identity;
     this.token = "";
     this.conversation = "";
+    this.signed = false;
     this.ended = false;
     /** @type {Promise<boolean> | null} */
     this.renewing = null;
@@ -167,11 +146,23 @@ export class Api {
    * @returns {Promise<Session>}
    */
   async open(token) {
-    const locale = document.documentElement.lang || undefined;
-    const session = await post("/v1/session", { clinic: this.clinic, token, locale });
+    const identity = (await this.identity()) ?? undefined;
+    const asked = { clinic: this.clinic, token, identity, locale: this.locale };
+    const session = await post(`${this.home}/v1/session`, asked);
     this.token = session.session;
     this.conversation = session.conversation;
+    this.signed = session.level === "signed";
     return session;
+  }
+
+  /** End this session on the server; whether it hears is not waited for long. */
+  async logout() {
+    this.ended = true;
+    try {
+      await call("DELETE", `${this.home}/v1/session`, this.token);
+    } catch {
+      // no answer: the session runs out by itself
+    }
   }
 
   /**
@@ -202,7 +193,7 @@ export class Api {
    * @returns {Promise<{seq: number}>}
    */
   send(message) {
-    return post(`/v1/conversations/${encodeURIComponent(this.conversation)}/messages`, message, this.token);
+    return post(this.path("messages"), message, this.token);
   }
 
   /**
@@ -213,7 +204,29 @@ export class Api {
    */
   events(query, accept, signal) {
     const headers = { Authorization: `Bearer ${this.token}`, Accept: accept };
-    return request(`/v1/conversations/${encodeURIComponent(this.conversation)}/events?${query}`, { headers, signal });
+    return request(`${this.path("events")}?${query}`, { headers, signal });
+  }
+
+  /**
+   * Anything else about the conversation: settings, feedback, the person's own data.
+   * @param {string} method
+   * @param {string} what path below the conversation
+   * @param {unknown} [content]
+   * @returns {Promise<Response>}
+   * @throws {Problem}
+   */
+  async about(method, what, content) {
+    try {
+      return await call(method, this.path(what), this.token, content);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.status !== 401 || !(await this.renew())) throw error;
+      return call(method, this.path(what), this.token, content);
+    }
+  }
+
+  /** @param {string} what */
+  path(what) {
+    return `${this.home}/v1/conversations/${encodeURIComponent(this.conversation)}/${what}`;
   }
 }
 
@@ -221,12 +234,14 @@ export class Api {
 export class Outbox {
   /**
    * @param {Api} api
+   * @param {(queue: Message[]) => void} keep called with what is not sent yet, whenever that changes
    * @param {{onSent: (message: Message, seq: number) => void, onDelay: (message: Message, problem: Problem) => void,
    *          onRefused: (message: Message, problem: Problem) => void, onTry: (message: Message) => void,
    *          onEnded: () => void}} handlers
    */
-  constructor(api, handlers) {
+  constructor(api, keep, handlers) {
     this.api = api;
+    this.keep = keep;
     this.handlers = handlers;
     /** @type {Message[]} */
     this.queue = [];
@@ -240,6 +255,7 @@ export class Outbox {
   /** @param {Message} message */
   add(message) {
     this.queue.push(message);
+    this.keep(this.queue);
     if (this.queue.length === 1) this.flush();
   }
 
@@ -272,6 +288,7 @@ export class Outbox {
   /** @param {Message} message */
   remove(message) {
     this.queue = this.queue.filter((waiting) => waiting !== message);
+    this.keep(this.queue);
   }
 
   async drain() {

@@ -84,6 +84,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.execute(f"PRAGMA busy_timeout={STATEMENT_TIMEOUT_S * 1000}")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")
+    connection.execute("PRAGMA secure_delete=ON")  # what is erased is overwritten in the file
 
 
 def usable_sender(sender_id: str) -> bool:

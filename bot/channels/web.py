@@ -1,6 +1,7 @@
 """The one channel into Rasa: the web app's messages in, whole replies or an honest failure out.
 
-``POST /webhooks/web/message`` and ``GET /webhooks/web/health``, for the web app on the same machine only.
+``POST /webhooks/web/message``, ``GET`` and ``PATCH /webhooks/web/facts`` and ``GET /webhooks/web/health``, for the web
+app on the same machine only.
 Rasa answers 200 with an empty list when a model, a database or an action server is missing; a frightened
 person would then read nothing at all. Here an empty or failed turn is a 503 with the safety text from
 ``data/messages.yml``.
@@ -30,6 +31,7 @@ from sanic.request import Request
 from sanic.response import HTTPResponse
 from sanic.response import json as json_response
 
+from bot.channels.facts import FACTS, FactsUnreadable, change_fact, read_facts
 from bot.channels.replies import CHANNEL_NAME, WholeReplies, plain_text
 from bot.channels.tracker_store import TrackerStore
 from bot.channels.turn import begin_turn
@@ -45,12 +47,14 @@ TURN_LIMIT_S = 10.0
 ABANDON_AFTER_S = 30.0
 """A turn that outlives its answer may still finish and be saved, but not outlive Rasa's lock of 60 s."""
 REMEMBERED_TURNS = 1024
+FACT_LIMIT = 100
 UNAVAILABLE_KEY = "rasa_unavailable"
 
 _CONVERSATION = re.compile(r"[A-Za-z0-9_-]{8,64}")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 Handler = Callable[[UserMessage], Awaitable[Any]]
+FactsWork = Callable[[Any, TrackerStore], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -82,15 +86,9 @@ def read_unavailable_text(path: str | None) -> str:
 
 def read_incoming(body: bytes) -> Incoming:
     """Check the body of a message. Raises `BadMessage` with a sentence for the developer, never the words."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        raise BadMessage("bad_json", "The body is not JSON.") from None
-    if not isinstance(data, dict):
-        raise BadMessage("bad_json", "The body is not a JSON object.")
-    conversation, message_id, text = (data.get(key) for key in ("conversation", "message_id", "text"))
-    if not isinstance(conversation, str) or not _CONVERSATION.fullmatch(conversation):
-        raise BadMessage("bad_conversation", "conversation must be 8 to 64 letters, digits, _ or -.")
+    data = _read_object(body)
+    conversation = _read_conversation(data.get("conversation"))
+    message_id, text = data.get("message_id"), data.get("text")
     if not isinstance(message_id, str) or not _MESSAGE_ID.fullmatch(message_id):
         raise BadMessage("bad_message_id", "message_id must be 1 to 128 letters, digits or . _ : -")
     if not isinstance(text, str) or not (cleaned := plain_text(text)):
@@ -99,6 +97,31 @@ def read_incoming(body: bytes) -> Incoming:
         raise BadMessage("text_too_long", f"text has more than {TEXT_LIMIT} characters.")
     metadata = {key: data.get(key) for key in ("payload", "reading", "denied", "clinic")}
     return Incoming(conversation, message_id, cleaned, {"message_id": message_id, **metadata})
+
+
+def read_change(body: bytes) -> tuple[str, str, str | None]:
+    """Check the body of a changed fact: conversation, fact and value. Raises `BadMessage`."""
+    data = _read_object(body)
+    conversation, key, value = _read_conversation(data.get("conversation")), data.get("key"), data.get("value")
+    if key not in FACTS or (value is not None and (not isinstance(value, str) or not 0 < len(value) <= FACT_LIMIT)):
+        raise BadMessage("bad_fact", f"key must be one of {', '.join(FACTS)}, value a short text or null.")
+    return conversation, key, value
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadMessage("bad_json", "The body is not JSON.") from None
+    if not isinstance(data, dict):
+        raise BadMessage("bad_json", "The body is not a JSON object.")
+    return data
+
+
+def _read_conversation(given: Any) -> str:
+    if not isinstance(given, str) or not _CONVERSATION.fullmatch(given):
+        raise BadMessage("bad_conversation", "conversation must be 8 to 64 letters, digits, _ or -.")
+    return given
 
 
 class BadMessage(Exception):
@@ -146,8 +169,12 @@ class Turns:
         except asyncio.TimeoutError:
             raise TurnFailed("timeout") from None
 
+    def line(self, conversation: str) -> asyncio.Lock:
+        """Held by whoever works on the conversation: a turn, or what must wait for turns."""
+        return self._lines.setdefault(conversation, asyncio.Lock())
+
     async def _run(self, incoming: Incoming) -> list[dict[str, Any]]:
-        line = self._lines.setdefault(incoming.conversation, asyncio.Lock())
+        line = self.line(incoming.conversation)
         turn, output = begin_turn(), WholeReplies()
         message = UserMessage(
             incoming.text,
@@ -209,7 +236,7 @@ class WebInput(InputChannel):
         return cls(secret, text, float(given.get("turn_limit_seconds") or TURN_LIMIT_S))
 
     def blueprint(self, on_new_message: Handler) -> Blueprint:
-        """Return the channel's two routes and the checks of its start."""
+        """Return the channel's routes and the checks of its start."""
         routes = Blueprint("pne_web_channel")
         turns: list[Turns] = []
 
@@ -230,8 +257,7 @@ class WebInput(InputChannel):
 
         @routes.post("/message")
         async def message(request: Request) -> HTTPResponse:
-            given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(given, self._secret):
+            if not self._knows(request):
                 return _failure(401, "wrong_secret", f"The header {SECRET_HEADER} is missing or wrong.")
             try:
                 incoming = read_incoming(request.body)
@@ -249,6 +275,25 @@ class WebInput(InputChannel):
                 logger.error("No answer in conversation %s: %s", incoming.conversation, describe(error))
                 return _failure(503, "failed", self._unavailable_text)
 
+        @routes.get("/facts")
+        async def facts(request: Request) -> HTTPResponse:
+            async def read(agent: Any, store: TrackerStore) -> dict[str, Any]:
+                conversation = _read_conversation(request.args.get("conversation"))
+                async with turns[0].line(conversation):
+                    return {"facts": await read_facts(store, agent.lock_store, conversation)}
+
+            return await self._about_facts(request, read)
+
+        @routes.patch("/facts")
+        async def change(request: Request) -> HTTPResponse:
+            async def write(agent: Any, store: TrackerStore) -> dict[str, Any]:
+                conversation, key, value = read_change(request.body)
+                async with turns[0].line(conversation):
+                    await change_fact(store, agent.lock_store, conversation, key, value)
+                return {}
+
+            return await self._about_facts(request, write)
+
         @routes.get("/health")
         async def health(request: Request) -> HTTPResponse:
             agent: Any = getattr(request.app.ctx, "agent", None)
@@ -261,6 +306,29 @@ class WebInput(InputChannel):
             return json_response({"status": "ok", "model": agent.model_id})
 
         return routes
+
+
+    def _knows(self, request: Request) -> bool:
+        """Whether the request carries the web app's secret."""
+        given = request.headers.get(SECRET_HEADER, "").encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, self._secret)
+
+    async def _about_facts(self, request: Request, work: FactsWork) -> HTTPResponse:
+        """Answers a request about what is noted: 200, or why not. Errors may quote the patient, so only kinds are
+        logged."""
+        if not self._knows(request):
+            return _failure(401, "wrong_secret", f"The header {SECRET_HEADER} is missing or wrong.")
+        try:
+            agent = getattr(request.app.ctx, "agent", None)
+            return json_response(await asyncio.wait_for(work(agent, refuse_unready(agent)), self._limit_s))
+        except BadMessage as error:
+            return _failure(400, error.code, error.detail)
+        except FactsUnreadable as error:
+            logger.error("What is noted could not be read or changed: %s", error)
+            return _failure(503, "failed", self._unavailable_text)
+        except Exception as error:
+            logger.error("What is noted could not be read or changed: %s", describe(error))
+            return _failure(503, "failed", self._unavailable_text)
 
 
 def refuse_unready(agent: Any) -> TrackerStore:

@@ -11,7 +11,7 @@ from bot.content.files import DATA, ContentError, bubbles, name, read_yaml
 
 CERTAINTIES = ("strong", "moderate", "limited", "expert")
 _FIELDS = {"title", "about", "more", "flare", "why", "sources", "certainty", "next", "review"}
-_OPTIONAL = {"check_first", "openings", "helper", "facts", "figure"}
+_OPTIONAL = {"check_first", "openings", "helper", "facts", "figure", "plain"}
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Answer:
     """One curated answer. `id` is ``subject/topic``, `version` the id of this exact wording.
 
     `openings`: first bubbles, any of which validates; the first of them is the text's own. `helper`: the same, told to
-    somebody who helps the person in pain. `facts`: where its digits come from (``data/facts``). `figure`: the one cell
-    of ``data/findings`` that it quotes. `check_first`: it starts somebody moving, so the quick safety check is offered
+    somebody who helps the person in pain. `plain`: the same in few and simple words. `facts`: where its digits come
+    from (``data/facts``). `figure`: the one cell of ``data/findings`` that it quotes. `check_first`: it starts somebody moving, so the quick safety check is offered
     with it.
     """
 
@@ -52,6 +52,13 @@ class Answer:
     helper: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     figure: str = ""
+    plain: tuple[str, ...] = ()
+
+    @property
+    def forms(self) -> dict[str, tuple[str, ...]]:
+        """The shorter forms of the text, which a person may ask for: simple words, and a flare's few. None where the
+        text is short already, or is a list of danger signs that must stay whole."""
+        return {"plain": self.plain, "flare": (self.flare,)} if self.plain else {}
 
     @property
     def subject(self) -> str:
@@ -176,4 +183,5 @@ def _answer(answer_id: str, variants: list[dict[str, Any]], file: str) -> Answer
         helper=bubbles(about.get("helper") or ""),
         facts=tuple(about.get("facts") or ()),
         figure=about.get("figure") or "",
+        plain=bubbles(about.get("plain") or ""),
     )

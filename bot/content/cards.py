@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.content import figures
 from bot.content.figures import Cell, Region
-from bot.content.files import fill
+from bot.content.files import bubbles, fill
 from bot.content.library import Library, review_line, why_lines
 from bot.content.report_words import CLINICIAN, EXPLAIN, URGENT, ReportWord
 
@@ -21,6 +21,9 @@ REGION_PREFIX = "region/"
 MAIN, MORE, WHY, OUTLOOK, SERIOUS = "main", "more", "why", "outlook", "serious"
 ASK_AGE, ASK_REGION, REGION = "ask_age", "ask_region", "region"
 REFUSED = "refused"
+PLAIN, FLARE = "plain", "flare"
+# The template for a word that says that nothing was found: there is no finding that may be part of the pain.
+CLEAR = "clear"
 # Brinjikji 2015 (AJNR 36:2394): findings in people with and without back pain, adults of 50 or younger.
 OLDEST_COUNTED = 50
 
@@ -45,6 +48,8 @@ def card(spec: dict[str, Any], library: Library) -> dict[str, Any]:
     cell = cell_of(word, spec, library)
     if part == MAIN and cell is not None and not cell.percent_to:
         about["picture"] = {"kind": "dots", "cell": cell_reference(word, spec, cell)}
+    if part == MAIN:
+        about["forms"] = {form: list(bubbles(_short(form, word, spec, library))) for form in (PLAIN, FLARE)}
     if word.handling == URGENT and part != WHY:
         about["check_first"] = True
     return {"text": "\n\n".join(texts), "buttons": _buttons(word, part, spec, library), "metadata": about}
@@ -152,6 +157,18 @@ def _what_now(word: ReportWord, spec: dict[str, Any], library: Library) -> str:
     if word.bring:
         parts.append(fill(card_words.texts["bring"], {"bring": word.bring}))
     return " ".join(parts)
+
+
+def _short(form: str, word: ReportWord, spec: dict[str, Any], library: Library) -> str:
+    """The card in few and simple words, without a figure: what the word means (a flare leaves that out) and the sign
+    that needs a check."""
+    texts, checks, key = library.card.texts, library.card.checks, key_of(word.id)
+    region = spec.get("region") or word.regions[0]
+    kind = CLEAR if word.no_figure else word.handling
+    by_form = (f"{FLARE}/{key}", f"{FLARE}/{word.handling}") if form == FLARE else ()
+    wanted = (*by_form, f"short/{word.handling}", f"short/{word.check}", f"short/{region}", "short/any")
+    check = next(checks[name] for name in wanted if name in checks)
+    return fill(texts[f"{form}_{kind}"], {"title": word.title, "meaning": word.meaning, "check": check})
 
 
 def _counterweight(word: ReportWord, spec: dict[str, Any], library: Library) -> str:

@@ -84,7 +84,7 @@ class Clinic:
 
     def public(self) -> dict[str, Any]:
         """What the patient's page may know about the clinic."""
-        return {"id": self.id, "name": self.name, "numbers": self.page_numbers()}
+        return {"id": self.id, "name": self.name, "numbers": self.page_numbers(), "exit_url": self.exit_url}
 
     def page_numbers(self) -> dict[str, Any]:
         return {

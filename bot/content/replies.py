@@ -43,7 +43,11 @@ def render(spec: Spec, library: Library, clinic: Clinic | None = None) -> Reply:
         reply = cards.card(spec, library)
     else:
         reply = _control(spec, library)
-    reply["text"] = fill(fill(reply["text"], spec.get("values") or {}), clinic.numbers if clinic else {})
+    values = {**(spec.get("values") or {}), **(clinic.numbers if clinic else {})}
+    reply["text"] = fill(reply["text"], values)
+    forms = reply["metadata"].get("forms") or {}
+    for form, texts in forms.items():
+        forms[form] = [fill(text, values) for text in texts]
     reply["metadata"]["spec"] = spec
     explained = [library.terms[key] for key in spec.get("explained") or ()]
     if explained:
@@ -105,6 +109,8 @@ def _answer(spec: Spec, library: Library) -> Reply:
         return _reply(answer.helper, buttons, f"{answer.id}#helper", answer)
     opening = answer.openings[spec.get("opening", 0)]
     reply = _reply((opening, *answer.bubbles[1:]), buttons, answer.id, answer)
+    if answer.forms:
+        reply["metadata"]["forms"] = {form: list(texts) for form, texts in answer.forms.items()}
     if answer.figure:
         reply["metadata"]["picture"] = {"kind": "dots", "cell": answer.figure}
     return reply

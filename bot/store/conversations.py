@@ -61,11 +61,24 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def open_conversation(session: Session, *, clinic: str, locale: str, lifetime: timedelta) -> Opened:
-    """A new conversation with the assistant, and a token for it."""
+def open_conversation(
+    session: Session,
+    *,
+    clinic: str,
+    locale: str,
+    lifetime: timedelta,
+    subject: str | None = None,
+    person_name: str | None = None,
+    slides: int | None = None,
+) -> Opened:
+    """A new conversation with the assistant, and a token for it. `subject`, `person_name`: of a signed-in patient."""
     conversation_id = str(uuid.uuid4())
     ensure_conversation(session, conversation_id, clinic=clinic, locale=locale)
-    return new_token(session, conversation_id, lifetime)
+    opened = new_token(session, conversation_id, lifetime, slides)
+    opened.conversation.subject = subject
+    opened.conversation.person_name = person_name
+    session.flush()
+    return opened
 
 
 def ensure_conversation(session: Session, conversation_id: str, *, clinic: str, locale: str = "en") -> bool:
@@ -84,32 +97,20 @@ def ensure_conversation(session: Session, conversation_id: str, *, clinic: str, 
     )
 
 
-def new_token(session: Session, conversation_id: str, lifetime: timedelta) -> Opened:
-    """Another token for the same conversation. Raises UnknownConversation."""
+def new_token(session: Session, conversation_id: str, lifetime: timedelta, slides: int | None = None) -> Opened:
+    """Another token for the same conversation; each use keeps it good for `slides` seconds. Raises
+    UnknownConversation."""
     conversation = conversation_with(session, conversation_id)
     token = secrets.token_urlsafe(32)
     kept = PatientSession(
         token_hash=hash_token(token),
         conversation_id=conversation.id,
         expires_at=now(session) + lifetime,
+        slides=slides,
     )
     session.add(kept)
     session.flush()
     return Opened(conversation, token, kept)
-
-
-def conversation_for_token(session: Session, token: str) -> Conversation | None:
-    """The conversation that `token` opens; None if the token is unknown, over or revoked."""
-    found = session.execute(
-        select(Conversation)
-        .join(PatientSession, PatientSession.conversation_id == Conversation.id)
-        .where(
-            PatientSession.token_hash == hash_token(token),
-            PatientSession.expires_at > now(session),
-            PatientSession.revoked_at.is_(None),
-        )
-    )
-    return found.scalar_one_or_none()
 
 
 def extend_token(session: Session, token: str, lifetime: timedelta) -> bool:

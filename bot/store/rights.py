@@ -1,112 +1,272 @@
-"""What belongs to the patient: seeing what is kept, erasing it, and saying what a reply was worth."""
+"""What belongs to the patient: seeing what is kept, erasing it whole or one message of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import create_engine, delete, inspect, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from bot.store import audit
 from bot.store.conversations import conversation_with, locked_conversation
+from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
+from bot.store.events import PATIENT
 from bot.store.handoffs import OPEN, handoffs_in
-from bot.store.models import Event, Feedback, Offer, PatientSession
-from bot.store.session import DatabaseUnavailable, now
+from bot.store.models import (
+    Audit,
+    Conversation,
+    Event,
+    Feedback,
+    Handoff,
+    Offer,
+    Outbox,
+    PatientSession,
+    Survey,
+    storable_text,
+)
+from bot.store.session import Database
 
+__all__ = [
+    "ERASED", "NotTheirs", "OpenHandoff", "clean_files", "erase", "erase_dialogue", "erase_left_over", "erase_message",
+    "erase_words", "is_erased", "kept", "message_of", "record_export", "remove",
+]  # fmt: skip
+
+# Stands for words in rows that stay: a program's mark, which the clinic's pages show as it is.
 ERASED = "[erased by the patient]"
-UP, DOWN = "up", "down"
+# Who erases, for the audit; anybody else is a person of the clinic at its command line.
+BY_PATIENT, BY_TIME, BY_CLINIC = "patient", audit.SYSTEM, "clinic"
+_OF_A_CONVERSATION = (Event, Offer, Feedback, Survey, PatientSession)
 
 
 class OpenHandoff(ValueError):
     """A message of this conversation is with the clinic's people: it cannot be erased under their hands."""
 
 
+class NotTheirs(LookupError):
+    """There is no message of the patient with this number."""
+
+
+def is_erased(conversation: Conversation) -> bool:
+    """Whether everything was erased: every conversation that was opened begins with the first notice as event 1."""
+    return bool(conversation.last_seq == 0)
+
+
+def message_of(session: Session, conversation_id: str, client_id: str) -> Event | None:
+    """The patient's message with this client id, if it stands in the log."""
+    mine = (Event.conversation_id == conversation_id, Event.client_id == storable_text(client_id))
+    found: Event | None = session.execute(select(Event).where(*mine)).scalar_one_or_none()
+    return found
+
+
 def kept(session: Session, conversation_id: str) -> dict[str, Any]:
-    """Everything that is kept of a conversation, as plain data."""
+    """Everything that is kept of a conversation, as plain data. Tokens are not kept, so they are not here either."""
     conversation = conversation_with(session, conversation_id)
-    events = session.execute(
-        select(Event).where(Event.conversation_id == conversation_id).order_by(Event.seq)
-    ).scalars()
-    feedback = session.execute(
-        select(Feedback).where(Feedback.conversation_id == conversation_id).order_by(Feedback.seq)
-    ).scalars()
+    handoffs = handoffs_in(session, conversation_id)
     return {
         "conversation": conversation.id,
         "clinic": conversation.clinic,
+        "locale": conversation.locale,
         "state": conversation.state,
-        "created_at": conversation.created_at.isoformat(),
+        "created_at": _iso(conversation.created_at),
+        "updated_at": _iso(conversation.updated_at),
+        "person_name": conversation.person_name,
+        "subject": conversation.subject,
+        "reading": conversation.reading,
         "consent": {"version": conversation.consent_version, "at": _iso(conversation.consented_at)},
-        "events": [event.as_dict() for event in events],
-        "handoffs": [
+        "open_question": conversation.pending,
+        "hold": conversation.hold,
+        "events": [event.as_dict() for event in _rows(session, Event, conversation_id, Event.seq)],
+        "offers": _count(session, Offer, conversation_id),
+        "handoffs": [_handoff(session, item) for item in handoffs],
+        "feedback": [
             {
-                "id": item.id,
-                "at": item.created_at.isoformat(),
-                "tier": item.tier,
-                "category": item.category,
-                "words": item.words,
-                "status": item.status,
-                "outcome": item.outcome,
+                "seq": row.seq,
+                "at": _iso(row.at),
+                "answer_id": row.answer_id,
+                "value": row.value,
+                "code": row.code,
+                "reason": row.reason,
             }
-            for item in handoffs_in(session, conversation_id)
+            for row in _rows(session, Feedback, conversation_id, Feedback.seq)
         ],
-        "feedback": [{"seq": row.seq, "answer_id": row.answer_id, "value": row.value} for row in feedback],
+        "surveys": [
+            {
+                "seq": row.seq,
+                "form": row.form,
+                "at": _iso(row.at),
+                "answers": row.answers,
+                "answer_ids": row.answer_ids,
+            }
+            for row in _rows(session, Survey, conversation_id, Survey.seq)
+        ],
+        "sessions": [
+            {"expires_at": _iso(row.expires_at), "revoked_at": _iso(row.revoked_at), "slides": row.slides}
+            for row in _rows(session, PatientSession, conversation_id, PatientSession.expires_at)
+        ],
+        "audit": _audit(session, conversation.id, [item.id for item in handoffs]),
     }
 
 
-def erase(session: Session, conversation_id: str) -> None:
-    """Erases what the patient wrote and read: events, offers, feedback, tokens, and the words in closed handoffs.
+def erase(session: Session, conversation_id: str, actor: str = BY_PATIENT) -> None:
+    """Erases what the patient wrote and read and who they are: events, offers, feedback, surveys, tokens, name and
+    subject, and the words in closed handoffs.
 
     A handoff's row and its audit rows stay, without words: that a person was told, when, and what came of it, is the
-    clinic's record. Raises OpenHandoff while one is still waiting or claimed.
+    clinic's record; so does the empty conversation with the time of its consent, so that it can be counted. Raises
+    OpenHandoff while a handoff is still waiting or claimed, UnknownConversation.
     """
     conversation = locked_conversation(session, conversation_id)
-    items = handoffs_in(session, conversation_id)
-    if any(item.status in OPEN for item in items):
+    if any(item.status in OPEN for item in handoffs_in(session, conversation_id)):
         raise OpenHandoff
-    for item in items:
+    _empty(session, conversation)
+    audit.record(session, clinic=conversation.clinic, actor=actor, act="conversation.erased", subject=conversation_id)
+    session.flush()
+
+
+def erase_left_over(session: Session, conversation_id: str) -> None:
+    """Once more, for what a turn that was under way may have written after everything was erased. Also the words of a
+    handoff that is open: they came after the wish to be forgotten."""
+    conversation = locked_conversation(session, conversation_id)
+    if is_erased(conversation):
+        _empty(session, conversation)
+        session.flush()
+
+
+def remove(session: Session, conversation_id: str) -> None:
+    """Takes a conversation away whole, its own row too: one that was never accepted. It must have no handoff."""
+    conversation = locked_conversation(session, conversation_id)
+    _delete_rows(session, conversation_id)
+    session.delete(conversation)
+    session.flush()
+
+
+def erase_message(session: Session, conversation_id: str, seq: int, shown: str) -> tuple[str, str]:
+    """Erases the words of one message of the patient wherever they stand; gives its client id and the words, for the
+    dialogue. `shown` is what stands in its place.
+
+    Raises OpenHandoff while a message of this conversation is with the clinic's people, who read along; NotTheirs.
+    """
+    conversation = locked_conversation(session, conversation_id)
+    event = session.get(Event, (conversation_id, seq))
+    if event is None or event.author != PATIENT:
+        raise NotTheirs
+    handoffs = handoffs_in(session, conversation_id)
+    if any(item.status in OPEN for item in handoffs):
+        raise OpenHandoff
+    # Of a questionnaire, `words` are the patient's and `text` has the questions in it too.
+    words, key = str(event.body.get("words") or event.body.get("text") or ""), str(event.client_id or "")
+    kept_keys = {name: event.body[name] for name in ("payload", "reply_to", "consent_version") if name in event.body}
+    event.body = {"kind": "text", "text": "", "erased": True, "fallback_text": shown, **kept_keys}
+    for item in handoffs:
+        _erase_in_handoff(item, key, words)
+    if conversation.pending and (conversation.pending.get("key") == key or conversation.pending.get("text") == words):
+        conversation.pending = {**conversation.pending, "text": "", "words": ""}
+    session.execute(_of(Survey, conversation_id).where(Survey.seq == seq))
+    for row in _rows(session, Feedback, conversation_id, Feedback.seq):
+        row.reason = None if row.reason == words else row.reason
+    audit.record(
+        session,
+        clinic=conversation.clinic,
+        actor=BY_PATIENT,
+        act="message.erased",
+        subject=conversation_id,
+        details={"seq": seq},
+    )
+    session.flush()
+    return key, words
+
+
+def record_export(session: Session, conversation_id: str, actor: str) -> None:
+    """Notes that somebody of the clinic has made a copy."""
+    conversation = conversation_with(session, conversation_id)
+    audit.record(session, clinic=conversation.clinic, actor=actor, act="conversation.exported", subject=conversation_id)
+
+
+def clean_files(db: Database) -> None:
+    """Empties SQLite's write-ahead log after an erasing; PostgreSQL cleans up by itself (autovacuum)."""
+    if db.engine.dialect.name == "sqlite":
+        truncate_log(db.engine)
+
+
+def _empty(session: Session, conversation: Conversation) -> None:
+    for item in handoffs_in(session, conversation.id):
         item.words = ERASED
         item.about = {}
-    for table in (Event, Offer, Feedback, PatientSession):
-        session.execute(
-            delete(table)
-            .where(table.conversation_id == conversation_id)
-            .execution_options(synchronize_session=False)
-        )
+    _delete_rows(session, conversation.id)
     conversation.pending = None
     conversation.hold = None
+    conversation.subject = None
+    conversation.person_name = None
+    conversation.reading = None
     conversation.last_seq = 0
-    audit.record(
-        session, clinic=conversation.clinic, actor="patient", act="conversation.erased", subject=conversation_id
-    )
-    session.flush()
 
 
-def erase_dialogue(tracker_url: str, conversation_id: str) -> None:
-    """Erases Rasa's dialogue state of a conversation. Raises DatabaseUnavailable."""
-    engine = create_engine(tracker_url, future=True, hide_parameters=True)
-    try:
-        with engine.begin() as connection:
-            if inspect(connection).has_table("events"):
-                connection.execute(text("DELETE FROM events WHERE sender_id = :id"), {"id": conversation_id})
-    except SQLAlchemyError as error:
-        raise DatabaseUnavailable(type(error).__name__) from None
-    finally:
-        engine.dispose()
+def _erase_in_handoff(item: Handoff, key: str, words: str) -> None:
+    # A second alarm of one message has the message's key with an ending.
+    if item.message_key == key or item.message_key.startswith(f"{key}.") or item.words == words:
+        item.words = ERASED
+        item.about = {name: value for name, value in item.about.items() if name not in ("heard", "note")}
+    elif item.about.get("note") == words:
+        item.about = {**item.about, "note": ERASED}
 
 
-def record_feedback(session: Session, conversation_id: str, seq: int, value: str, reason: str | None) -> bool:
-    """Notes what the patient says about the reply number `seq`. False where there is no such reply."""
-    event = session.get(Event, (conversation_id, seq))
-    if event is None or event.author == "patient":
-        return False
-    answer_id = event.body.get("answer_id")
-    row = Feedback(
-        conversation_id=conversation_id, seq=seq, at=now(session), answer_id=answer_id, value=value, reason=reason
-    )
-    session.merge(row)
-    session.flush()
-    return True
+def _delete_rows(session: Session, conversation_id: str) -> None:
+    for table in _OF_A_CONVERSATION:
+        session.execute(_of(table, conversation_id))
+
+
+def _of(table: Any, conversation_id: str) -> Any:
+    mine = delete(table).where(table.conversation_id == conversation_id)
+    return mine.execution_options(synchronize_session=False)
+
+
+def _rows(session: Session, table: Any, conversation_id: str, order: Any) -> Iterable[Any]:
+    return session.execute(select(table).where(table.conversation_id == conversation_id).order_by(order)).scalars()
+
+
+def _count(session: Session, table: Any, conversation_id: str) -> int:
+    mine = select(func.count()).select_from(table).where(table.conversation_id == conversation_id)
+    return int(session.execute(mine).scalar_one())
+
+
+def _handoff(session: Session, item: Handoff) -> dict[str, Any]:
+    notices = session.execute(select(Outbox).where(Outbox.handoff_id == item.id).order_by(Outbox.channel)).scalars()
+    return {
+        "id": item.id,
+        "at": _iso(item.created_at),
+        "tier": item.tier,
+        "category": item.category,
+        "rule": item.rule,
+        "words": item.words,
+        "about": item.about,
+        "message_shown": item.message_shown,
+        "numbers_shown": item.numbers_shown,
+        "status": item.status,
+        "outcome": item.outcome,
+        "claimed_at": _iso(item.claimed_at),
+        "seen_at": _iso(item.seen_at),
+        "closed_at": _iso(item.closed_at),
+        "notices": [
+            {"channel": row.channel, "due_at": _iso(row.due_at), "sent_at": _iso(row.sent_at), "attempts": row.attempts}
+            for row in notices
+        ],
+    }
+
+
+def _audit(session: Session, conversation_id: str, handoff_ids: list[str]) -> list[dict[str, Any]]:
+    """The rows that name the conversation or one of its handoffs. Of the clinic's people it says that they are."""
+    named = or_(Audit.subject == conversation_id, Audit.subject.in_(handoff_ids))
+    found = session.execute(select(Audit).where(named).order_by(Audit.id)).scalars()
+    return [
+        {
+            "at": _iso(row.at),
+            "act": row.act,
+            "actor": row.actor if row.actor in (BY_PATIENT, BY_TIME) else BY_CLINIC,
+            "details": row.details,
+        }
+        for row in found
+    ]
 
 
 def _iso(at: Any) -> str | None:

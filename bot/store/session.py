@@ -190,6 +190,8 @@ def _set_up_sqlite(engine: Engine, foreign_keys: bool) -> None:
         connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
         # Every commit reaches the disk: a handoff must survive a power cut too.
         connection.execute("PRAGMA synchronous=FULL")
+        # What a patient erases is overwritten in the file, not only forgotten; the default differs between builds.
+        connection.execute("PRAGMA secure_delete=ON")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -23,8 +24,10 @@ from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery
 from bot.settings import Settings
 from bot.store.session import connect
-from bot.web import inbox, pages, patient, pictures, rights
+from bot.web import assets, inbox, pages, patient, pictures, reading, rights, sessions
 from bot.web.assistant import open_assistant
+from bot.web.embedding import CrossOrigin, named_origins
+from bot.web.identity import verifier_for
 from bot.web.limits import Limits
 from bot.web.problems import Problem, problem_response
 from bot.web.services import Services
@@ -66,10 +69,20 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             made.db.close()
 
     app = Starlette(
-        routes=[*patient.routes(), *rights.routes(), *inbox.routes(), *pictures.routes(), *pages.routes()],
+        routes=[
+            *sessions.routes(),
+            *patient.routes(),
+            *rights.routes(),
+            *reading.routes(),
+            *inbox.routes(),
+            *pictures.routes(),
+            *assets.routes(),
+            *pages.routes(),
+        ],
         lifespan=lifespan,
         exception_handlers={Problem: problem_response, HTTPException: _http_problem, Exception: _unexpected},
     )
+    app.add_middleware(CrossOrigin, origins=named_origins(services.clinics if services else load_clinics()))
     app.add_middleware(SecurityHeaders)
     app.version = version("pne-tutor")  # type: ignore[attr-defined]
     return app
@@ -77,17 +90,19 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
 
 def make_services(settings: Settings) -> Services:
     """The real services of this installation. Raises ContentError where wording or numbers are wrong, or where
-    production would show clinical text that nobody has signed."""
+    production would show clinical text that nobody has signed; SettingsError where a clinic's secret is missing."""
     if settings.production:
         _refuse_unsigned(settings.default_clinic)
+    clinics = load_clinics()
     return Services(
         settings=settings,
         db=connect(settings.database_url),
-        clinics=load_clinics(),
+        clinics=clinics,
         wording=load_wording(),
         assistant=open_assistant(settings.rasa_url, settings.rasa_secret, settings.rasa_timeout),
         read_message=message_reader(),
         limits=Limits(settings.rate_per_minute, settings.rate_per_address),
+        identity=verifier_for(clinics, os.environ),
     )
 
 

@@ -10,10 +10,15 @@ import structlog
 
 log = structlog.get_logger(__name__)
 PATH = "/webhooks/web/message"
+FACTS_PATH = "/webhooks/web/facts"
 
 
 class AssistantUnavailable(Exception):
     """Rasa did not answer, answered late, or answered with nothing. Holds the cause."""
+
+
+class AssistantAway(AssistantUnavailable):
+    """Nobody listens at Rasa's address: there is no Rasa, so no turn of it can be under way either."""
 
 
 @dataclass
@@ -54,6 +59,30 @@ class Assistant:
         if not isinstance(replies, list) or not replies:
             raise AssistantUnavailable("no replies")
         return replies
+
+    async def facts(self, conversation: str) -> dict[str, str]:
+        """What the dialogue has noted (body_part, finding, age), after the turns under way. Raises
+        AssistantUnavailable, or AssistantAway where Rasa does not run."""
+        found = (await self._about_facts("GET", params={"conversation": conversation})).get("facts")
+        if not isinstance(found, dict):
+            raise AssistantUnavailable("no facts")
+        return found
+
+    async def change_fact(self, conversation: str, key: str, value: str | None) -> None:
+        """Sets a fact of the dialogue, or (None) forgets it. Raises AssistantUnavailable."""
+        await self._about_facts("PATCH", json={"conversation": conversation, "key": key, "value": value})
+
+    async def _about_facts(self, method: str, **request: Any) -> dict[str, Any]:
+        try:
+            headers = {"X-PNE-Secret": self.secret}
+            response = await self.client.request(method, FACTS_PATH, headers=headers, **request)
+            response.raise_for_status()
+            answer = response.json()
+        except httpx.ConnectError as error:
+            raise AssistantAway(_cause(error)) from None
+        except (httpx.HTTPError, ValueError) as error:
+            raise AssistantUnavailable(_cause(error)) from None
+        return answer if isinstance(answer, dict) else {}
 
     async def ready(self) -> bool:
         """Whether Rasa is up with its own tracker store and a model."""

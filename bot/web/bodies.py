@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,12 @@ from bot.web import pictures
 CONSENT = "consent:accept"
 PERSON = "person:ask"
 SAFETY_RELEASE = "safety:released"
+# How answers are read: all of them, in simple words, or in the few of a flare.
+FULL, PLAIN, FLARE = "full", "plain", "flare"
 CHECK_START = "check:start"
+END = "chat:end"
+FORM = "form:"
+READING_PLAIN = "reading:plain"
 CRISIS, EMERGENCY = "T0", "T1"
 _ANSWER = re.compile(r"answer:(\w+):(\w+)")
 
@@ -55,7 +61,19 @@ def reply(from_rasa: dict[str, Any]) -> dict[str, Any]:
             more[key] = about[key]
     if about.get("picture"):
         more["picture"] = _dots(about["picture"]["cell"])
-    return body("text", bubbles(from_rasa.get("text") or ""), **more)
+    texts = bubbles(from_rasa.get("text") or "")
+    if about.get("forms"):
+        more["forms"] = {FULL: list(texts), **about["forms"]}
+    return body("text", texts, **more)
+
+
+def in_form(made: dict[str, Any], reading: str | None) -> dict[str, Any]:
+    """A body in the form that the person has asked for, where it has one: simple words, or a flare's few."""
+    texts = (made.get("forms") or {}).get(reading)
+    if reading in (None, FULL) or not texts:
+        return made
+    more = {key: value for key, value in made.items() if key not in ("kind", "bubbles", "fallback_text")}
+    return body(made["kind"], texts, **{**more, "form": reading})
 
 
 def _dots(cell: str) -> dict[str, str]:
@@ -142,12 +160,18 @@ def calls(clinic: Clinic, tier: str | None, category: str = "") -> list[dict[str
 
 
 def consent(clinic: Clinic, wording: Wording) -> dict[str, Any]:
-    return body(
+    """The first-run notice. `text_sha256` is of its `fallback_text`, so that what was accepted can be proved."""
+    made = body(
         "consent",
         wording.bubbles("consent", **clinic.numbers),
         version=CONSENT_VERSION,
         buttons=[button(wording.labels["accept"], CONSENT)],
     )
+    return {**made, "text_sha256": text_hash(made["fallback_text"])}
+
+
+def text_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 CONSENT_VERSION = "2026-11-22.1"

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.safety import is_plain_no
 from bot.safety.check import NO
-from bot.store import events
+from bot.store import events, rights
 from bot.store.models import Event
 from bot.web import check
 from bot.web.bodies import answer_in
@@ -55,6 +55,15 @@ def heard_in(log: Sequence[Event]) -> Heard:
     return Heard(tuple(typed[-HISTORY:]), _denied(log), frozenset(facts), _offered(log))
 
 
+def still_said(session: Session, conversation_id: str, key: str, earlier: str = "") -> bool:
+    """Whether the message with this key stands in the log with its words, and an `earlier` text too, if given: what was
+    erased must not be answered, or written again by its answer."""
+    own = rights.message_of(session, conversation_id, key)
+    if own is None or own.body.get("erased"):
+        return False
+    return not earlier or any(event.body.get("text") == earlier for event in latest(session, conversation_id))
+
+
 def turns_since(log: Sequence[Event], *answer_ids: str) -> int | None:
     """How many messages the patient has sent since one of these was last said; None where none was."""
     count = 0
@@ -83,7 +92,10 @@ def refusals(log: Sequence[Event]) -> int:
 
 
 def _typed(body: Mapping[str, Any]) -> str:
-    """What was typed. A pressed No stands as a typed one: it takes back the words that the question was about."""
+    """What was typed, in a questionnaire too. A pressed No stands as a typed one: it takes back the words that the
+    question was about."""
+    if "words" in body:
+        return str(body["words"])
     payload = body.get("payload")
     if payload:
         return NO if (answer_in(payload) or ("", ""))[1] == NO else ""

@@ -11,9 +11,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 
+from bot.content import Clinic, Wording
+from bot.content.wording import ENGLISH
 from bot.handoff.worker import alive
-from bot.settings import ROOT
-from bot.web.problems import PROBLEMS, Problem
+from bot.web.assets import load_assets
+from bot.web.embedding import chat_policy
+from bot.web.openapi import openapi
+from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
 from bot.web.silence import SILENCE
 
@@ -26,17 +30,16 @@ def routes() -> list[Any]:
     return [
         Route("/", demo),
         Route("/chat/{clinic}", chat),
+        Route("/v1/clinics/{clinic}", start),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
         Route("/v1/schema", schema),
-        Mount("/widget", Revalidated(directory=ROOT / "widget")),
         Mount("/static", Revalidated(directory=HERE / "static")),
     ]
 
 
 class Revalidated(StaticFiles):
-    """Files that browsers keep but ask about each time: modules import one another without a version, and an
-    upgrade must not mix old files with new ones."""
+    """Files that browsers keep but ask about each time, so that an upgrade does not mix old files with new ones."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
         response = super().file_response(*args, **kwargs)
@@ -45,35 +48,71 @@ class Revalidated(StaticFiles):
 
 
 async def demo(request: Request) -> Response:
-    """A small clinic page with the chat in a frame."""
+    """A small clinic page that shows the chat as a clinic's own page would: with the loader."""
     services: Services = request.app.state.services
-    return _page(request, "demo.html", services.settings.default_clinic, services.wording.demo)
+    clinic = services.clinics[services.settings.default_clinic]
+    return _page(request, "demo.html", clinic, services.wording.demo)
 
 
 async def chat(request: Request) -> Response:
-    """The chat as a full page."""
+    """The chat as a full page, and what the loader's frame shows. ``?lang=`` chooses the language of its labels."""
     services: Services = request.app.state.services
-    clinic = request.path_params["clinic"]
-    if clinic not in services.clinics:
+    clinic = services.clinics.get(request.path_params["clinic"])
+    if clinic is None:
         raise Problem("unknown_clinic")
-    return _page(request, "chat.html", clinic, services.wording.interface)
+    begins = _start(request, clinic, services.wording)
+    return _page(request, "chat.html", clinic, begins["strings"], start=begins, policy=chat_policy(clinic))
 
 
-def _page(request: Request, template: str, clinic_id: str, strings: dict[str, str]) -> Response:
+async def start(request: Request) -> Response:
+    """GET /v1/clinics/{clinic}: what the chat needs before it opens, for the element on a clinic's own page."""
     services: Services = request.app.state.services
-    clinic = services.clinics[clinic_id]
-    return templates.TemplateResponse(
-        request,
-        template,
-        {
-            "clinic": clinic,
-            "numbers": clinic.page_numbers(),
-            "strings": strings,
-            "version": request.app.version,
-        },
-        # Kept, so that going back shows the numbers with the server down; asked about each time, so that they are new.
-        headers={"Cache-Control": "private, no-cache"},
-    )
+    clinic = services.clinics.get(request.path_params["clinic"])
+    if clinic is None:
+        raise Problem("unknown_clinic")
+    return JSONResponse(_start(request, clinic, services.wording), headers={"Cache-Control": "no-cache"})
+
+
+def _start(request: Request, clinic: Clinic, wording: Wording) -> dict[str, Any]:
+    """The words of one language, the clinic with its numbers, and which pages may speak to the chat."""
+    tag = _language(request, clinic, wording)
+    return {
+        "locale": tag,
+        "languages": {one: wording.interfaces[one]["name"] for one in clinic.languages if one in wording.interfaces},
+        "strings": wording.interfaces[tag],
+        "clinic": clinic.public(),
+        "origins": list(clinic.embedding.origins),
+        "webview": clinic.embedding.webview,
+    }
+
+
+def _language(request: Request, clinic: Clinic, wording: Wording) -> str:
+    """The first language that the page or the browser asks for and the clinic offers; else the clinic's first."""
+    offered = [tag for tag in clinic.languages if tag in wording.interfaces] or [ENGLISH]
+    header = request.headers.get("accept-language", "")
+    asked = [request.query_params.get("lang", ""), *(part.split(";")[0] for part in header.split(",")[:10])]
+    for tag in asked:
+        found = tag.strip().lower().split("-")[0]
+        if found in offered:
+            return found
+    return offered[0]
+
+
+def _page(
+    request: Request, template: str, clinic: Clinic, strings: dict[str, str], policy: str = "", **more: Any
+) -> Response:
+    shown = {
+        "clinic": clinic,
+        "numbers": clinic.page_numbers(),
+        "strings": strings,
+        "version": request.app.version,
+        "assets": load_assets(),
+    }
+    # Kept, so that going back shows the numbers with the server down; asked about each time, so that they are new.
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
+    if policy:
+        headers["Content-Security-Policy"] = policy
+    return templates.TemplateResponse(request, template, {**shown, **more}, headers=headers)
 
 
 async def healthz(request: Request) -> Response:
@@ -100,77 +139,3 @@ async def readyz(request: Request) -> Response:
 async def schema(request: Request) -> Response:
     """The patient API as OpenAPI."""
     return JSONResponse(openapi(request.app.version))
-
-
-def openapi(version: str) -> dict[str, Any]:
-    """The OpenAPI description of the patient API (docs/api.md says it in words)."""
-    text = {"type": "string"}
-    problem = {"description": "Problem JSON; `events`, if there, must be shown at once", "content": {
-        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}  # fmt: skip
-
-    def operation(summary: str, request: dict[str, Any] | None, answers: dict[str, Any]) -> dict[str, Any]:
-        made: dict[str, Any] = {"summary": summary, "responses": {**answers, "default": problem}}
-        if request:
-            made["requestBody"] = {"required": True, "content": {"application/json": {"schema": request}}}
-        return made
-
-    def object_of(required: list[str], **properties: Any) -> dict[str, Any]:
-        return {"type": "object", "required": required, "properties": properties}
-
-    event = {"$ref": "#/components/schemas/Event"}
-    conversation = {"name": "conversation", "in": "path", "required": True, "schema": text}
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "PNE Tutor patient API", "version": version},
-        "paths": {
-            "/v1/session": {
-                "post": operation(
-                    "Open a conversation, or resume the one that `token` opens",
-                    object_of(["clinic"], clinic=text, token=text, locale=text),
-                    {"201": {"description": "A new conversation"}, "200": {"description": "The same conversation"}},
-                )
-            },
-            "/v1/conversations/{conversation}/messages": {
-                "parameters": [conversation],
-                "post": operation(
-                    "Send a message; the same client_id gives the same answer",
-                    object_of(
-                        ["client_id", "kind"],
-                        client_id={**text, "minLength": 8, "maxLength": 64},
-                        kind={"enum": ["text", "button", "answer"]},
-                        text={**text, "maxLength": 4000},
-                        payload=text,
-                        reply_to={"type": "integer"},
-                    ),
-                    {"202": {"description": "Stored, with its number"}},
-                ),
-            },
-            "/v1/conversations/{conversation}/events": {
-                "parameters": [conversation],
-                "get": operation(
-                    "Events after a number: SSE, or JSON with `wait`",
-                    None,
-                    {"200": {"description": "Events", "content": {"application/json": {
-                        "schema": object_of(["events"], events={"type": "array", "items": event})}}}},
-                ),
-            },
-        },
-        "components": {
-            "schemas": {
-                "Event": object_of(
-                    ["seq", "type", "at", "author", "body"],
-                    seq={"type": ["integer", "null"]},
-                    type={"enum": ["message", "state"]},
-                    at={**text, "format": "date-time"},
-                    author={"enum": ["patient", "bot", "clinician", "system"]},
-                    body=object_of(["kind", "fallback_text"], kind=text, fallback_text=text),
-                    client_id=text,
-                ),
-                "Problem": object_of(
-                    ["type", "title", "status", "code", "detail"],
-                    type=text, title=text, status={"type": "integer"}, code={"enum": list(PROBLEMS)}, detail=text,
-                    events={"type": "array", "items": event},
-                ),
-            }
-        },
-    }  # fmt: skip

@@ -1,4 +1,4 @@
-"""The patient API (docs/api.md): sessions, messages, events as SSE or long poll, the patient's own data."""
+"""The patient API (docs/api.md): messages, and events as SSE or long poll. Sessions are in sessions.py."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from dataclasses import replace
 from typing import Any
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from bot.store import conversations, events
+from bot.content import Clinic
+from bot.store import events, identities
 from bot.store.session import DatabaseUnavailable
-from bot.web import bodies, turns
+from bot.web import bodies, forms, turns
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
 from bot.web.stream import HEARTBEAT, conversation_topic, frame
 
+log = structlog.get_logger(__name__)
 MOST_BYTES = 32_768
 MOST_CHARACTERS = 4_000
 HEARTBEAT_SECONDS = 15.0
@@ -32,96 +35,67 @@ KINDS = ("text", "button", "answer")
 def routes() -> list[Route]:
     here = "/v1/conversations/{conversation}"
     return [
-        Route("/v1/session", open_session, methods=["POST"]),
         Route(f"{here}/messages", send_message, methods=["POST"]),
         Route(f"{here}/events", read_events, methods=["GET"]),
     ]
-
-
-async def open_session(request: Request) -> Response:
-    """POST /v1/session: a new conversation, or the one that `token` still opens."""
-    services: Services = request.app.state.services
-    asked = await read_json(request)
-    clinic_id = _text(asked, "clinic")
-    clinic = services.clinics.get(clinic_id)
-    if clinic is None:
-        raise Problem("unknown_clinic")
-    token = asked.get("token")
-    if token is not None and not isinstance(token, str):
-        raise Problem("bad_field", "token must be text.")
-    lifetime = timedelta(days=services.settings.session_days)
-
-    def open_it() -> tuple[str, str, Any, bool]:
-        with services.db.begin() as session:
-            if token:
-                known = conversations.conversation_for_token(session, token)
-                if known is not None and known.clinic == clinic.id:
-                    conversations.extend_token(session, token, lifetime)
-                    return token, known.id, services.db.clock() + lifetime, False
-            locale = str(asked.get("locale") or "en")[:20]
-            opened = conversations.open_conversation(session, clinic=clinic.id, locale=locale, lifetime=lifetime)
-            events.append_event(
-                session,
-                opened.conversation.id,
-                type=events.MESSAGE,
-                author=events.SYSTEM,
-                body=bodies.consent(clinic, services.wording),
-            )
-            return opened.token, opened.conversation.id, opened.session.expires_at, True
-
-    try:
-        session_token, conversation_id, expires_at, created = await in_thread(open_it)
-    except DatabaseUnavailable:
-        raise Problem("not_stored", "No conversation can be opened just now.") from None
-    consent = bodies.consent(clinic, services.wording)
-    return JSONResponse(
-        {
-            "session": session_token,
-            "conversation": conversation_id,
-            "expires_at": expires_at.isoformat(timespec="seconds"),
-            "clinic": clinic.public(),
-            "consent": {
-                "version": consent["version"],
-                "text": consent["fallback_text"],
-                "bubbles": consent["bubbles"],
-                "accept": consent["buttons"][0]["title"],
-            },
-            "interface": services.wording.interface,
-        },
-        201 if created else 200,
-    )
 
 
 async def send_message(request: Request) -> Response:
     """POST …/messages: 202 with the message's number once it is stored."""
     services: Services = request.app.state.services
     asked = await read_json(request)
-    kind = _text(asked, "kind")
+    kind = text_of(asked, "kind")
     if kind not in KINDS:
         raise Problem("bad_field", f"kind must be one of {', '.join(KINDS)}.")
-    client_id = _text(asked, "client_id")
+    client_id = text_of(asked, "client_id")
     if not _CLIENT_ID.fullmatch(client_id):
         raise Problem("bad_field", "client_id must be 8 to 64 letters, digits, _ or -; a UUID is right.")
-    payload = _text(asked, "payload") if kind != "text" else ""
-    text = _text(asked, "text") if kind == "text" else str(asked.get("text") or "")
+    payload = text_of(asked, "payload") if kind != "text" else ""
+    text = text_of(asked, "text") if kind == "text" else str(asked.get("text") or "")
     reply_to = asked.get("reply_to")
     if reply_to is not None and (isinstance(reply_to, bool) or not isinstance(reply_to, int)):
         raise Problem("bad_field", "reply_to must be the number of an event.")
+    form = forms.named(payload)
+    if form and kind != "answer":
+        raise Problem("bad_field", "kind must be answer where payload names a form.")
+    if form:
+        text = forms.typed_in(asked.get("answers"))
     clinic, conversation_id = await whose(request, services, text, payload)
     incoming = turns.Incoming(conversation_id, clinic, client_id, text, payload, reply_to)
     if kind == "text" and not text.strip():
         raise Problem("empty")
     if len(text) > MOST_CHARACTERS or len(payload) > 200:
-        raise Problem("too_long", events=_alarm_words(services, incoming))
+        raise Problem("too_long", events=alarm_words(services, incoming))
     wait = services.limits.wait(conversation_id, request.client.host if request.client else "")
     if wait:
-        shown = _alarm_words(services, incoming)
+        shown = alarm_words(services, incoming)
         busy = turns.unsaved(services, bodies.notice("busy", clinic, services.wording))
         raise Problem("too_many", events=shown or [busy], retry_after=wait)
+    if form:
+        incoming = await _with_answers(services, incoming, form, asked.get("answers"))
     return JSONResponse({"seq": await turns.receive(services, incoming)}, 202)
 
 
-def _alarm_words(services: Services, incoming: turns.Incoming) -> list[dict[str, Any]]:
+async def _with_answers(services: Services, incoming: turns.Incoming, form: str, answers: Any) -> turns.Incoming:
+    """The message with its checked answers to a questionnaire. Raises Problem, with safety words if they are due."""
+
+    def read() -> forms.Filled:
+        with services.db.read() as session:
+            return forms.read_filled(session, incoming.conversation_id, incoming.reply_to, form, answers)
+
+    try:
+        filled = await in_thread(read)
+    except forms.NotAsked:
+        raise Problem("not_offered", events=alarm_words(services, incoming)) from None
+    except forms.WrongAnswer as error:
+        raise Problem("bad_field", str(error), alarm_words(services, incoming)) from None
+    except DatabaseUnavailable:
+        screening = turns.screen(incoming)
+        raise Problem("not_stored", events=turns.unsaved_words(services, incoming.clinic, screening)) from None
+    return replace(incoming, text=filled.words, filled=filled)
+
+
+def alarm_words(services: Services, incoming: turns.Incoming) -> list[dict[str, Any]]:
     """Safety words for a message that is refused: a refusal must not swallow a red flag."""
     screening = turns.screen(incoming)
     if screening.worst is None or screening.tier in (None, "T4"):
@@ -133,21 +107,24 @@ async def read_events(request: Request) -> Response:
     """GET …/events: SSE, or JSON with `wait` (seconds, 25 at most)."""
     services: Services = request.app.state.services
     _, conversation_id = await whose(request, services)
+    token = bearer(request)
     after = whole_number(request.headers.get("last-event-id") or request.query_params.get("after") or "0")
     if "wait" in request.query_params:
         wait = min(float(whole_number(request.query_params["wait"])), LONGEST_POLL)
         try:
-            return JSONResponse({"events": await _poll(services, conversation_id, after, wait)})
+            return JSONResponse({"events": await _poll(services, conversation_id, after, wait, token)})
         except DatabaseUnavailable:
             raise Problem("not_stored", "The conversation cannot be read just now. Ask again.") from None
     return StreamingResponse(
-        _stream(services, conversation_id, after),
+        _stream(services, conversation_id, after, token),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _poll(services: Services, conversation_id: str, after: int, wait: float) -> list[dict[str, Any]]:
+async def _poll(
+    services: Services, conversation_id: str, after: int, wait: float, token: str
+) -> list[dict[str, Any]]:
     with services.hub.listen(conversation_topic(conversation_id)) as queue:
         found = await _after(services, conversation_id, after)
         loop = asyncio.get_running_loop()
@@ -159,12 +136,13 @@ async def _poll(services: Services, conversation_id: str, after: int, wait: floa
                 continue
             if "unsaved" in item:
                 return [item["unsaved"]]
-            found = await _after(services, conversation_id, after)
+            found = await _after(services, conversation_id, after, token)
         return found
 
 
-async def _stream(services: Services, conversation_id: str, after: int) -> AsyncIterator[str]:
-    """Events from the log, then wake-ups. Ends by itself after ten minutes: the page resumes where it was."""
+async def _stream(services: Services, conversation_id: str, after: int, token: str = "") -> AsyncIterator[str]:
+    """Events from the log, then wake-ups. Ends by itself after ten minutes: the page resumes where it was. Ends at the
+    first wake-up after `token` was revoked: somebody else may sit at that screen now."""
     loop = asyncio.get_running_loop()
     until = loop.time() + STREAM_SECONDS
     with services.hub.listen(conversation_topic(conversation_id)) as queue:
@@ -178,9 +156,11 @@ async def _stream(services: Services, conversation_id: str, after: int) -> Async
                 yield frame(item["unsaved"])
             elif item:
                 try:
-                    for event in await _after(services, conversation_id, after):
+                    for event in await _after(services, conversation_id, after, token):
                         after = event["seq"]
                         yield frame(event, id=after)
+                except Problem:
+                    return
                 except DatabaseUnavailable:
                     pass  # the next wake-up or reconnect reads the log again
             try:
@@ -193,9 +173,13 @@ async def _stream(services: Services, conversation_id: str, after: int) -> Async
                     quiet = 0.0
 
 
-async def _after(services: Services, conversation_id: str, after: int) -> list[dict[str, Any]]:
+async def _after(services: Services, conversation_id: str, after: int, token: str = "") -> list[dict[str, Any]]:
+    """Events of a conversation after a number. Raises Problem where `token`, if one is given, is no longer good."""
+
     def read() -> list[dict[str, Any]]:
         with services.db.read() as session:
+            if token and identities.known(session, token) is None:
+                raise Problem("no_session")
             return [event.as_dict() for event in events.events_after(session, conversation_id, after)]
 
     return await in_thread(read)
@@ -203,34 +187,60 @@ async def _after(services: Services, conversation_id: str, after: int) -> list[d
 
 async def whose(request: Request, services: Services, text: str = "", payload: str = "") -> tuple[Any, str]:
     """The clinic and conversation of the request's session. Raises Problem, with safety words if they are due."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise Problem("no_session")
+    token = bearer(request)
     asked = request.path_params["conversation"]
 
-    def find() -> tuple[str, str] | None:
+    def find() -> identities.Known | None:
         with services.db.read() as session:
-            found = conversations.conversation_for_token(session, token)
-            return (found.clinic, found.id) if found is not None else None
+            return identities.known(session, token)
 
     unread = turns.Incoming("", services.clinic(""), "", text, payload)
     looking = asyncio.create_task(in_thread(find))
     looking.add_done_callback(lambda done: done.cancelled() or done.exception())  # also where nobody waits for it
     await asyncio.wait({looking}, timeout=turns.PATIENCE if text or payload else None)
-    if not looking.done() and _alarm_words(services, unread):
+    if not looking.done() and alarm_words(services, unread):
         # A database that hangs, not one that is down: it may be long, and safety words do not wait for it.
-        raise Problem("not_stored", events=_alarm_words(services, unread))
+        raise Problem("not_stored", events=alarm_words(services, unread))
     try:
         found = await looking
     except DatabaseUnavailable:
         shown = turns.unsaved_words(services, unread.clinic, turns.screen(unread))
         raise Problem("not_stored", events=shown) from None
-    if found is None:
+    clinic = services.clinic(found.conversation.clinic if found is not None else "")
+    if found is None or (found.conversation.subject is None and only_signed_in(clinic)):
         # An expired session must not swallow a red flag: the words come with the refusal.
-        raise Problem("no_session", events=_alarm_words(services, unread))
-    if found[1] != asked:
+        raise Problem("no_session", events=alarm_words(services, unread))
+    if found.conversation.id != asked:
         raise Problem("not_yours")
-    return services.clinic(found[0]), found[1]
+    if found.due(services.db.clock()):
+        services.aside(_extend(services, token, found))
+    return clinic, found.conversation.id
+
+
+def only_signed_in(clinic: Clinic) -> bool:
+    """Whether the clinic's chat is for patients alone whom it has signed in."""
+    return clinic.identity is not None and clinic.identity.required
+
+
+async def _extend(services: Services, token: str, found: identities.Known) -> None:
+    """Keeps a session good that is in use. Nobody waits for it, and the next use tries again."""
+
+    def write() -> None:
+        with services.db.begin() as session:
+            identities.slide(session, token, found.slides or 0)
+
+    try:
+        await in_thread(write)
+    except Exception as error:
+        log.warning("session_not_extended", cause=type(error).__name__)
+
+
+def bearer(request: Request) -> str:
+    """The session token of the Authorization header: of no other place. Raises Problem."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise Problem("no_session")
+    return token
 
 
 async def read_json(request: Request) -> dict[str, Any]:
@@ -249,7 +259,8 @@ async def read_json(request: Request) -> dict[str, Any]:
     return value
 
 
-def _text(asked: dict[str, Any], name: str) -> str:
+def text_of(asked: dict[str, Any], name: str) -> str:
+    """A field of the request that must be text. Raises Problem."""
     value = asked.get(name)
     if not isinstance(value, str):
         raise Problem("bad_field", f"{name} must be text.")

@@ -17,7 +17,10 @@ from bot.web.bodies import (
     CONSENT,
     CRISIS,
     EMERGENCY,
+    END,
+    FORM,
     PERSON,
+    READING_PLAIN,
     SAFETY_RELEASE,
     answer_in,
 )
@@ -25,6 +28,7 @@ from bot.web.bodies import (
 ALARM, ASK, CLEARED, HOLD, RELEASE, PERSON_ASKED = "alarm", "ask", "cleared", "hold", "release", "person"
 CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed", "human_holds", "converse"
 LATE, CHECK, NONE_LISTED, REFUSED, ANSWERED = "late", "check", "none_listed", "refused", "answered"
+ENDED, FILLED, READING = "ended", "filled", "reading"
 NO_ALARM = (None, "T4")
 TALK_TO_PERSON = "/talk_to_person"
 
@@ -116,6 +120,12 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         if not released and not said.payload and is_refusal(said.text):
             return Plan(REFUSED)
         return Plan(RELEASE if released else HOLD)
+    if said.payload == END:
+        return Plan(ENDED)
+    if said.payload.startswith(FORM):
+        return Plan(FILLED)
+    if said.payload == READING_PLAIN:
+        return Plan(READING)
     if answer_in(said.payload):  # the question is closed: the timer was first
         return Plan(LATE)
     if step is not None:

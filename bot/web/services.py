@@ -17,6 +17,7 @@ from bot.content import Clinic, Wording
 from bot.settings import Settings
 from bot.store.session import Database
 from bot.web.assistant import Assistant
+from bot.web.identity import Verifier
 from bot.web.limits import Limits
 from bot.web.stream import NEW, Hub, conversation_topic, inbox_topic
 
@@ -37,6 +38,7 @@ class Services:
     limits: Limits
     # Tries to sign in to the inbox: per e-mail address and per network address, a minute.
     sign_in_limits: Limits = field(default_factory=lambda: Limits(6, 20))
+    identity: Verifier = field(default_factory=Verifier)
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: set[asyncio.Task[None]] = field(default_factory=set)
@@ -71,6 +73,12 @@ class Services:
                     log.error("turn_failed", cause=type(error).__name__, exc_info=not self.settings.production)
 
         task = asyncio.create_task(run())
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+
+    def aside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something small that no answer waits for. It must not raise."""
+        task = asyncio.create_task(work)
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 

@@ -24,15 +24,15 @@ from bot import safety
 from bot.content import Clinic
 from bot.safety import Finding, Screening
 from bot.screening import screen as screen_words
-from bot.store import conversations, events, gaps
+from bot.store import conversations, events, gaps, opinions, rights
 from bot.store.models import Conversation
 from bot.store.session import DatabaseUnavailable
 from bot.understanding.gap_words import kept_words
-from bot.web import bodies, check
+from bot.web import bodies, check, consent, forms
 from bot.web import plan as planning
 from bot.web.alarms import alarm, append, hand_over, person_by_words
 from bot.web.assistant import AssistantUnavailable
-from bot.web.heard import LIST_TURNS, NOTHING_HEARD, Heard, heard, last_said, latest, refusals, turns_since
+from bot.web.heard import LIST_TURNS, NOTHING_HEARD, Heard, heard, last_said, latest, refusals, still_said, turns_since
 from bot.web.plan import Plan, Said, Situation
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
@@ -55,6 +55,8 @@ class Incoming:
     text: str
     payload: str = ""
     reply_to: int | None = None
+    # Answers to a questionnaire; `text` is then what was typed in them.
+    filled: forms.Filled | None = None
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,12 @@ def screen(incoming: Incoming, lately: Heard = NOTHING_HEARD) -> Screening:
     """The screening of a message. A button's title is ours, not the patient's words: only a yes to a question of the
     safety check raises something, pressed or typed.
     """
-    if incoming.payload:
+    if incoming.payload and not forms.named(incoming.payload):
         return check.screening(incoming.payload)
     words = screen_words(incoming.text, lately.texts, lately.denied, lately.facts)
-    return words if words.worst else check.screening(check.pressed_by(incoming.text, lately.offered))
+    if incoming.payload or words.worst:
+        return words
+    return check.screening(check.pressed_by(incoming.text, lately.offered))
 
 
 def unsaved_words(services: Services, clinic: Clinic, screening: Screening) -> list[dict[str, Any]]:
@@ -152,7 +156,9 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
     """The message and the words that answer it at once, in one transaction."""
     with services.db.begin() as session:
         conversation = conversations.locked_conversation(session, incoming.conversation_id)
-        ours = (bodies.CONSENT, bodies.PERSON)
+        if rights.is_erased(conversation):  # while this message was under way
+            raise Problem("no_session", events=unsaved_words(services, incoming.clinic, screening))
+        ours = (bodies.CONSENT, bodies.PERSON, bodies.END)
         asked_for = not incoming.payload or incoming.payload in ours
         if not asked_for and not conversations.was_offered(session, conversation.id, incoming.payload):
             raise Problem("not_offered")
@@ -167,6 +173,10 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
             body["payload"] = incoming.payload
         if incoming.reply_to is not None:
             body["reply_to"] = incoming.reply_to
+        if incoming.filled is not None:
+            body |= incoming.filled.as_body()
+        if incoming.payload == bodies.CONSENT:
+            body |= consent.accepted(session, conversation.id)
         appended = events.append_event(
             session,
             conversation.id,
@@ -178,6 +188,8 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
         seq = appended.event.seq
         if not appended.created:
             return _Recorded(seq, _left_unanswered(services, session, conversation, incoming, seq))
+        if incoming.filled is not None:
+            opinions.record_survey(session, conversation.id, seq, incoming.filled.form, incoming.filled.answers)
         if conversation.state == conversations.CLOSED:
             conversations.set_state(session, conversation.id, conversations.BOT)
         _answer_at_once(services, session, conversation, incoming, decided)
@@ -253,8 +265,16 @@ def _answer_at_once(
         conversations.set_hold(session, conversation.id, None)
         say(bodies.notice("safety_released", clinic, wording, ways_out=True))
     elif decided.kind == planning.CONSENTED:
-        conversations.record_consent(session, conversation.id, bodies.CONSENT_VERSION)
+        version = consent.accepted(session, conversation.id)["consent_version"]
+        conversations.record_consent(session, conversation.id, version)
         say(check.first_words(clinic, wording))
+    elif decided.kind == planning.ENDED:
+        forms.end_chat(session, conversation.id, clinic, wording)
+    elif decided.kind == planning.FILLED:
+        say(forms.thanks(forms.named(incoming.payload), clinic))
+    elif decided.kind == planning.READING:
+        conversation.reading = "plain"
+        say({**bodies.notice("reading_plain", clinic, wording), "reading": "plain"})
 
 
 def _rasa_hears(plan: Plan) -> bool:
@@ -267,6 +287,8 @@ def _rasa_hears(plan: Plan) -> bool:
 
 
 async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: Collection[str] = ()) -> None:
+    if not await in_thread(_still_said, services, incoming, plan):
+        return
     topic = conversation_topic(incoming.conversation_id)
     if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
         services.hub.wake(topic, {"status": {"open": True}})
@@ -295,6 +317,20 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: 
         services.news(incoming.conversation_id, incoming.clinic.id)
 
 
+def _still_said(services: Services, incoming: Incoming, plan: Plan) -> bool:
+    """Whether the message was not erased while it waited. Where the log cannot be read nothing was erased either."""
+    try:
+        with services.db.read() as session:
+            return still_said(session, incoming.conversation_id, incoming.key, _earlier(incoming, plan))
+    except DatabaseUnavailable:
+        return True
+
+
+def _earlier(incoming: Incoming, plan: Plan) -> str:
+    """The words of an earlier message, where that is what Rasa hears."""
+    return plan.text if plan.text != incoming.text else ""
+
+
 async def _apologise(services: Services, incoming: Incoming) -> None:
     """Say that no answer can be given: in the log, or on the page alone where the log cannot be written."""
     body = bodies.notice("cannot_answer", incoming.clinic, services.wording)
@@ -302,7 +338,8 @@ async def _apologise(services: Services, incoming: Incoming) -> None:
 
     def write() -> None:
         with services.db.begin() as session:
-            append(session, incoming.conversation_id, body)
+            if still_said(session, incoming.conversation_id, incoming.key):
+                append(session, incoming.conversation_id, body)
 
     try:
         await in_thread(write)
@@ -318,12 +355,15 @@ def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[d
         conversation = conversations.locked_conversation(session, incoming.conversation_id)
         if conversation.state == conversations.HUMAN:
             return
+        if not still_said(session, conversation.id, incoming.key, _earlier(incoming, plan)):
+            return
         if handed_over and plan.kind == planning.CONVERSE:
             person_by_words(services, session, incoming)
         if plan.kind == planning.ALARM or conversation.hold:
             return
         about = replies[-1].get("metadata") or {}
         made = _with_check(services, session, incoming, plan, about, made)
+        made = [bodies.in_form(body, conversation.reading) for body in made]
         for place, body in enumerate(made):
             if not str(body["answer_id"]).startswith(SAID_HERE):
                 # With an id of its own, so that a turn that runs twice after a crash says nothing twice.

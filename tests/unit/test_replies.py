@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from bot.content import load_clinics
+from bot.content import cards, load_clinics
 from bot.content.answers import Answer
 from bot.content.library import load_library
 from bot.content.replies import (
@@ -152,3 +152,59 @@ def test_the_same_spec_makes_the_same_bytes(part: str) -> None:
         reply = given(answer.id, part, opening=0)
         again = render(json.loads(json.dumps(reply["metadata"]["spec"])), LIBRARY, CLINIC)
         assert json.dumps(again, sort_keys=True) == json.dumps(reply, sort_keys=True)
+
+
+def forms_of_card(word: str, **more: object) -> dict[str, str]:
+    """The shorter forms of a report word's card, their bubbles in one line."""
+    made = cards.card({"reply": "card", "word": word, **more}, LIBRARY)["metadata"]["forms"]
+    return {form: " ".join(texts) for form, texts in made.items()}
+
+
+@pytest.mark.parametrize("word", LIBRARY.words)
+def test_every_card_has_a_plain_and_a_flare_form(word: str) -> None:
+    forms, about_it = forms_of_card(word), LIBRARY.words[word]
+    assert set(forms) == {"plain", "flare"}
+    assert about_it.meaning in forms["plain"] and about_it.meaning not in forms["flare"]
+    assert len(forms["flare"].split()) <= 25
+    for text in forms.values():
+        assert not set("0123456789") & set(text)
+        assert not {"{check}", "{meaning}"} & set(text.split())
+
+
+@pytest.mark.parametrize("part", [cards.MORE, cards.WHY, cards.OUTLOOK, cards.SERIOUS, cards.ASK_AGE])
+def test_only_the_card_itself_has_shorter_forms(part: str) -> None:
+    reply = cards.card({"reply": "card", "word": "disc_bulge", "part": part}, LIBRARY)
+    assert "forms" not in reply["metadata"]
+
+
+@pytest.mark.parametrize("word", [key for key, word in LIBRARY.words.items() if word.handling == "urgent"])
+def test_a_shorter_form_of_an_urgent_word_sends_to_help_and_does_not_excuse(word: str) -> None:
+    for text in forms_of_card(word).values():
+        assert "{urgent_line}" in text and "{emergency_number}" in text
+        assert "today" in text.lower()
+        assert "or not" not in text and "common" not in text
+
+
+def test_a_shorter_form_of_a_common_word_tells_both_sides_and_when_a_check_is_right() -> None:
+    for text in forms_of_card("cuff_tear", region="shoulder", age=60).values():
+        assert "or not" in text and "prompt check" in text
+    for text in forms_of_card("follow_up_advised").values():
+        assert "your clinician" in text and "or not" not in text
+
+
+def test_a_flare_keeps_the_sign_that_stands_in_the_meaning() -> None:
+    assert "calf" in forms_of_card("bakers_cyst")["flare"]
+    assert "hot or red joint" in forms_of_card("effusion")["flare"]
+    assert "Sudden, very bad pain" in forms_of_card("aneurysm")["flare"]
+
+
+def test_the_sign_that_needs_a_check_is_that_of_the_region() -> None:
+    signs = {region: forms_of_card("disc_degeneration", region=region)["plain"] for region in ("lower_back", "neck")}
+    assert "poo trouble" in signs["lower_back"] and "clumsy hands" in signs["neck"]
+    assert "headache" in forms_of_card("white_matter")["flare"]
+
+
+def test_a_clear_scan_leaves_the_pain_real_and_excuses_no_finding() -> None:
+    forms = forms_of_card("nothing_found")
+    assert "real" in forms["plain"] and "real" in forms["flare"]
+    assert "or not" not in forms["plain"]

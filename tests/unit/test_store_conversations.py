@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from bot.store import conversations as c
+from bot.store import identities
 from bot.store.gaps import gaps_by_kind, record_gap
 from bot.store.models import PatientSession
 from bot.store.session import Database
@@ -35,9 +36,10 @@ def test_a_token_opens_its_conversation_and_only_its_hash_is_kept(db: Database) 
         second = c.open_conversation(session, clinic="demo", locale="en", lifetime=DAY)
     assert len(first.token) >= 43 and first.token != second.token
     with db.read() as session:
-        found = c.conversation_for_token(session, first.token)
-        assert found is not None and found.id == first.conversation.id
-        assert (found.state, found.clinic, found.locale, found.last_seq) == (c.BOT, "demo", "en", 0)
+        found = identities.known(session, first.token)
+        assert found is not None and found.conversation.id == first.conversation.id
+        opened = found.conversation
+        assert (opened.state, opened.clinic, opened.locale, opened.last_seq) == (c.BOT, "demo", "en", 0)
         kept = session.execute(select(PatientSession.token_hash)).scalars().all()
     assert first.token not in kept and c.hash_token(first.token) in kept
 
@@ -45,7 +47,7 @@ def test_a_token_opens_its_conversation_and_only_its_hash_is_kept(db: Database) 
 @pytest.mark.parametrize("token", ["", "guess", "\0", "\ud800", "ä" * 5000])
 def test_an_unknown_token_opens_nothing(db: Database, token: str) -> None:
     with db.begin() as session:
-        assert c.conversation_for_token(session, token) is None
+        assert identities.known(session, token) is None
         assert not c.extend_token(session, token, DAY)
 
 
@@ -58,14 +60,14 @@ def test_tokens_end_are_extended_and_are_revoked(db: Database, clock: HandClock)
         assert c.extend_token(session, opened.token, DAY)
     clock.move(hours=23)
     with db.begin() as session:
-        assert c.conversation_for_token(session, opened.token) is not None
+        assert identities.known(session, opened.token) is not None
     clock.move(hours=1)
     with db.begin() as session:
-        assert c.conversation_for_token(session, opened.token) is None
+        assert identities.known(session, opened.token) is None
         assert not c.extend_token(session, opened.token, DAY)
-        assert c.conversation_for_token(session, again.token) is not None
+        assert identities.known(session, again.token) is not None
         assert c.revoke_tokens(session, opened.conversation.id) == 2
-        assert c.conversation_for_token(session, again.token) is None
+        assert identities.known(session, again.token) is None
 
 
 def test_no_token_for_an_unknown_conversation(db: Database) -> None:

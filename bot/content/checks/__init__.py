@@ -37,6 +37,7 @@ OF_AN_ANSWER = {
     "shape": of_answers.shape,
     "openings": of_answers.openings,
     "helper": of_answers.helpers,
+    "simple words": of_answers.simple,
     "links": of_answers.links,
     "grade": of_answers.grade,
     "words": language.banned,

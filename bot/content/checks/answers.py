@@ -14,15 +14,20 @@ from bot.content.readability import flesch_kincaid, smog
 
 MOST_BUBBLES, MOST_WORDS, MOST_FLARE_WORDS, MOST_WHY_WORDS, MOST_OPENING_WORDS = 3, 60, 25, 75, 40
 MOST_TITLE = 40
-HARDEST_GRADE = 6.0
+MOST_PLAIN_BUBBLES, MOST_PLAIN_WORDS = 2, 45
+HARDEST_GRADE, HARDEST_PLAIN_GRADE = 6.0, 4.0
 FEWEST_OPENINGS = 4
+# Lists of danger signs and of what can kill: to leave one out would be the wrong help, so they have no short form.
+NEVER_SHORTENED = {
+    "flare/or_red_flag", "care/when_to_get_help", "care/opioids", "about/children", "about/pregnancy", "scans/when_needed",
+}  # fmt: skip
 # Plain facts about the product and small talk: nothing to validate, nobody to cite.
 PLAIN_SUBJECTS = {"about", "chat"}
 TOLD_TO_A_HELPER = {"carer"}
 MARKS = {"V", "K"}
 LIMITS = {
     "text": MOST_WORDS, "more": MOST_WORDS, "helper": MOST_WORDS, "flare": MOST_FLARE_WORDS, "why": MOST_WHY_WORDS,
-    "opening": MOST_OPENING_WORDS,
+    "opening": MOST_OPENING_WORDS, "plain": MOST_PLAIN_WORDS,
 }  # fmt: skip
 # An opening hears the person before anything is explained: it names a burden or the sense of asking, or it speaks of
 # people at least, and not of what something means or what studies say.
@@ -81,6 +86,24 @@ def helpers(answer: Answer, data: Path) -> Iterator[Fault]:
     told = answer.subject not in PLAIN_SUBJECTS | TOLD_TO_A_HELPER
     if told and answer.openings[1:] and not answer.helper:
         yield Fault(file_of(answer), answer.id, "no words for a helper", 'write `helper`: the same, about "they"')
+
+
+def simple(answer: Answer, data: Path) -> Iterator[Fault]:
+    """The simple form: 45 words in all, grade 4, no digits, two-sided where the text is."""
+    if answer.id in NEVER_SHORTENED:
+        if answer.plain:
+            yield Fault(file_of(answer), answer.id, "has a plain form; a list of danger signs is not shortened", "take it out")
+        return
+    said = plain("\n".join(answer.plain or answer.bubbles))
+    words, hardness = len(said.split()), flesch_kincaid(said)
+    if words > MOST_PLAIN_WORDS or hardness > HARDEST_PLAIN_GRADE or len(answer.plain) > MOST_PLAIN_BUBBLES:
+        yield Fault(
+            file_of(answer), answer.id,
+            f"{'plain' if answer.plain else 'no plain form, and the text'} has {words} words at grade {hardness:.1f}",
+            f"write `plain`: {MOST_PLAIN_WORDS} words in all, grade {HARDEST_PLAIN_GRADE:.0f}, two bubbles at most",
+        )  # fmt: skip
+    if answer.plain and re.search(r"\d", said):
+        yield Fault(file_of(answer), answer.id, "plain has a digit", "say it without the figure")
 
 
 def links(answer: Answer, data: Path) -> Iterator[Fault]:

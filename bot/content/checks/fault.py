@@ -32,6 +32,7 @@ def parts(answer: Answer) -> Iterator[tuple[str, str]]:
         ("opening", answer.openings[1:]),
         ("helper", answer.helper),
         ("more", answer.more),
+        ("plain", answer.plain),
         ("flare", (answer.flare,)),
         ("why", (answer.why,)),
     ):

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.content import cards, figures
 from bot.content.answers import Answer, Source, load_facts, load_sources
-from bot.content.checks.answers import MARKS, MOST_WORDS, exempt_words, plain
+from bot.content.checks.answers import (
+    MARKS,
+    MOST_FLARE_WORDS,
+    MOST_PLAIN_BUBBLES,
+    MOST_WORDS,
+    exempt_words,
+    plain,
+)
 from bot.content.checks.fault import Fault, file_of, parts
+from bot.content.checks.language import said as without_quotes
 from bot.content.checks.language import wrong_words
 from bot.content.files import bubbles
 from bot.content.library import load_library
@@ -22,6 +30,15 @@ _DIGITS = re.compile(r"\d+(?:\.\d+)?")
 _SHARE = re.compile(r"\b(\d+)(?: (?:to|and) (\d+))? in (10|100)\b")
 _OWN_LIMIT = re.compile(r"\bon (?:its|their) own\b[^.]*\bcannot tell us why you hurt\b", re.IGNORECASE)
 HARDEST_CARD = 6.5
+# The simple form carries the word's whole meaning (up to 26 words), so it may be longer and harder than an answer's.
+# The report's own word, in quotes, is left out of its grade.
+MOST_FORM_WORDS = {cards.PLAIN: MOST_WORDS, cards.FLARE: MOST_FLARE_WORDS}
+HARDEST_CARD_FORM = 5.0
+_SENDS_TO_A_CHECK = re.compile(r"\bcheck(?:ed)?\b|\{emergency_number\}")
+_BOTH_SIDES = re.compile(
+    r"\bor not\b|\bcannot tell us why you hurt\b|\bAsk your clinician\b|\byour clinician can say\b|\bclear scan\b"
+)
+_SOUNDS_COMMON = re.compile(r"\b(?:common|often|usual|usually|many|most|harmless|by chance|or not)\b", re.IGNORECASE)
 
 
 def digits(answer: Answer, data: Path) -> Iterator[Fault]:
@@ -130,6 +147,10 @@ def card_texts(data: Path) -> Iterator[Fault]:
     for word in library.words.values():
         for spec in card_specs(word, load_card(data)):
             reply = render(spec, library)
+            for form, said in (reply["metadata"].get("forms") or {}).items():
+                if "\n\n".join(said) not in seen:
+                    seen.add("\n\n".join(said))
+                    yield from _card_form(word, form, said)
             text = reply["text"]
             if text in seen:
                 continue
@@ -147,6 +168,29 @@ def card_specs(word: ReportWord, card: CardWording) -> Iterator[dict[str, Any]]:
             yield {"reply": "card", "word": key, "region": region, "part": part}
     for opening in range(len(card.openings[word.handling])):
         yield {"reply": "card", "word": key, "opening": opening}
+
+
+def _card_form(word: ReportWord, form: str, said: Sequence[str]) -> Iterator[Fault]:
+    """A shorter form of a card: short, simple, without a figure, two-sided, and with the sign that needs a check."""
+    whole, where = " ".join(said), "data/finding_card.yml"
+    words, hardness = len(whole.split()), flesch_kincaid(plain(without_quotes("\n".join(said))))
+    if words > MOST_FORM_WORDS[form] or len(said) > MOST_PLAIN_BUBBLES or hardness > HARDEST_CARD_FORM:
+        yield Fault(
+            where, word.id, f"{form}: {words} words in {len(said)} bubbles at grade {hardness:.1f}",
+            f"{MOST_FORM_WORDS[form]} words, {MOST_PLAIN_BUBBLES} bubbles, grade {HARDEST_CARD_FORM:.0f} at most",
+        )  # fmt: skip
+    if _DIGITS.search(whole):
+        yield Fault(where, word.id, f"{form} has a digit", "say it without the figure")
+    if not _SENDS_TO_A_CHECK.search(whole):
+        yield Fault(where, word.id, f"{form} does not say when a check is right", "add {check}")
+    if word.handling == URGENT and (found := _SOUNDS_COMMON.search(whole)):
+        yield Fault(where, word.id, f"{form} makes a word that must be checked sound common: {found.group()!r}")
+    if word.handling == URGENT and not ("{urgent_line}" in whole and "{emergency_number}" in whole):
+        yield Fault(where, word.id, f"{form} lacks a number to call", "name {urgent_line} and {emergency_number}")
+    if word.handling != URGENT and not _BOTH_SIDES.search(whole):
+        yield Fault(where, word.id, f"{form} tells one side", "it may be part of the pain, or not")
+    for why, what in wrong_words(whole):
+        yield Fault(where, word.id, f"{form} {why}: {what!r}")
 
 
 def _card_text(card_id: str, text: str, spec: Mapping[str, Any], exempt: set[str]) -> Iterator[Fault]:

@@ -95,17 +95,21 @@ def wrong_words(text: str) -> Iterator[tuple[str, str]]:
 
 def two_sided(answer: Answer, data: Path) -> Iterator[Fault]:
     """An answer about scans says when a scan or a check is the right step."""
-    whole = " ".join(answer.bubbles)
-    if answer.subject in ABOUT_SCANS and answer.id not in NOT_ABOUT_FINDINGS and not _TWO_SIDED.search(whole):
-        yield Fault(
-            file_of(answer), answer.id, "does not say when a scan or a check is the right step",
-            "name the signs that need a check, in the text itself",
-        )  # fmt: skip
+    if answer.subject not in ABOUT_SCANS or answer.id in NOT_ABOUT_FINDINGS:
+        return
+    for part, texts in (("text", answer.bubbles), ("plain", answer.plain)):
+        if texts and not _TWO_SIDED.search(" ".join(texts)):
+            yield Fault(
+                file_of(answer), answer.id, f"{part} does not say when a scan or a check is the right step",
+                "name the signs that need a check, in these words themselves",
+            )  # fmt: skip
 
 
 def brain_talk(answer: Answer, data: Path) -> Iterator[Fault]:
     """Whoever speaks of pictures of the brain says on the same turn what they cannot do."""
-    for part, texts in (("text", answer.bubbles), ("more", answer.more), ("helper", answer.helper)):
+    for part, texts in (
+        ("text", answer.bubbles), ("plain", answer.plain), ("more", answer.more), ("helper", answer.helper),
+    ):  # fmt: skip
         whole = " ".join(texts)
         if _BRAIN_TALK.search(whole) and not _BRAIN_CAVEAT.search(whole):
             yield Fault(

@@ -1,0 +1,89 @@
+"""Which pages may show a clinic's chat: the policies of our pages, and the origins that may use the patient API."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bot.content import Clinic
+from bot.web.problems import Problem
+
+# No style at all: the chat's looks are constructed style sheets. No HTML from strings: Trusted Types forbid it.
+CHAT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'none'; img-src 'self'; connect-src 'self'; form-action 'none'; "
+    "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+# Called from clinics' pages: the API itself and the pictures of answers.
+SHARED = ("/v1/", "/pictures/", "/static/logo.svg")
+ALLOWED = {
+    b"access-control-allow-methods": b"GET, POST, PATCH, DELETE",
+    b"access-control-allow-headers": b"authorization, content-type, last-event-id",
+    b"access-control-expose-headers": b"retry-after",
+    b"access-control-max-age": b"600",
+}
+
+
+def chat_policy(clinic: Clinic) -> str:
+    """The Content-Security-Policy of a clinic's chat page. An app's web view has no origin: then no page is refused."""
+    if clinic.embedding.webview:
+        return CHAT_POLICY
+    ancestors = " ".join(["'self'", *clinic.embedding.origins])
+    return f"{CHAT_POLICY}; frame-ancestors {ancestors}"
+
+
+def named_origins(clinics: Mapping[str, Clinic]) -> set[str]:
+    """Every origin that some clinic names: these pages may call the patient API from the browser."""
+    named = {origin for clinic in clinics.values() for origin in clinic.embedding.origins}
+    return named | ({"null"} if any(clinic.embedding.webview for clinic in clinics.values()) else set())
+
+
+def host_policy(url: str) -> dict[str, str]:
+    """What a clinic's page needs in its own policy, by way of showing the chat."""
+    return {
+        "frame": f"script-src {url}; frame-src {url}",
+        "in page": f"script-src {url}; connect-src {url}; img-src {url}",
+    }
+
+
+def refuse_foreign(request: Request, clinic: Clinic) -> None:
+    """Raises Problem where a page that the clinic does not name opens its chat. Programs send no origin."""
+    origin = request.headers.get("origin")
+    if origin is None or origin in clinic.embedding.origins or _own(request.scope, origin):
+        return
+    if origin == "null" and clinic.embedding.webview:
+        return
+    raise Problem("origin_refused")
+
+
+def _own(scope: Scope, origin: str) -> bool:
+    host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+    return origin.partition("://")[2] == host
+
+
+class CrossOrigin:
+    """Lets the pages that clinics name call the patient API. Pure ASGI, so that streams are not buffered."""
+
+    def __init__(self, app: ASGIApp, origins: Set[str]) -> None:
+        self.app = app
+        self.origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1") if scope["type"] == "http" else ""
+        if origin not in self.origins or not scope["path"].startswith(SHARED):
+            await self.app(scope, receive, send)
+            return
+        granted = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+        if scope["method"] == "OPTIONS":
+            headers = [*granted, *ALLOWED.items(), (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 204, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
+            return
+
+        async def with_grant(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message.setdefault("headers", []).extend([*granted, (b"access-control-expose-headers", b"retry-after")])
+            await send(message)
+
+        await self.app(scope, receive, with_grant)

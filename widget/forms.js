@@ -1,0 +1,149 @@
+// @ts-check
+/**
+ * Questions with answers to choose from: one at a time, every one may be skipped, back and forth, looked over before they
+ * are sent, changed later, and found again after a reload. Nothing is asked that has been answered already.
+ */
+
+import { h, plainButton } from "./dom.js";
+
+/** @typedef {import("./transport.js").Answers} Answers */
+/** @typedef {import("./transport.js").ChatEvent} ChatEvent */
+/** @typedef {import("./transport.js").Item} Item */
+/** @typedef {import("./render.js").Context} Context */
+
+const LONGEST = 500;
+let forms = 0;
+
+export class Questions {
+  /**
+   * @param {ChatEvent} event
+   * @param {Context} context
+   */
+  constructor(event, context) {
+    this.event = event;
+    this.context = context;
+    this.items = event.body.items ?? [];
+    this.id = `form-${++forms}`;
+    const draft = context.draft(event);
+    /** @type {Answers} */
+    this.answers = { ...draft?.answers };
+    this.at = Math.min(Number(draft?.at ?? 0), this.items.length);
+    this.box = h("div", { class: "questions" });
+    this.show(false);
+  }
+
+  /** @param {boolean} [focus] */
+  show(focus = true) {
+    const item = this.items[this.at];
+    this.box.replaceChildren(item ? this.question(item) : this.overview());
+    if (focus) /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
+  }
+
+  /**
+   * @param {number} to
+   */
+  go(to) {
+    this.at = to;
+    this.context.keepDraft(this.event, { at: this.at, answers: this.answers });
+    this.show();
+  }
+
+  /**
+   * @param {Item} item
+   * @returns {HTMLElement}
+   */
+  question(item) {
+    const { t } = this.context;
+    const progress = t("questions_progress", { at: this.at + 1, of: this.items.length });
+    const legend = h("legend", { tabindex: "-1", "data-first": true },
+      h("span", { class: "progress-words" }, progress), h("span", { class: "question-words" }, item.text));
+    const problem = h("p", { class: "problem", role: "alert" });
+    const field = this.field(item);
+    const next = () => {
+      if (this.answers[item.id] === undefined || this.answers[item.id] === "") return void (problem.textContent = t("questions_choose"));
+      this.go(this.at + 1);
+    };
+    const skip = () => {
+      this.answers[item.id] = null;
+      this.go(this.at + 1);
+    };
+    const back = this.at ? plainButton(t("questions_back"), () => this.go(this.at - 1)) : null;
+    return h("form", { class: "question", novalidate: true, onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); next(); } },
+      h("fieldset", {}, legend, field), problem,
+      h("div", { class: "row" }, back, plainButton(t("questions_skip"), skip), h("button", { type: "submit", class: "choice main" }, t("questions_next"))));
+  }
+
+  /**
+   * @param {Item} item
+   * @returns {HTMLElement}
+   */
+  field(item) {
+    if (item.kind === "text") return this.textField(item);
+    const scale = item.kind === "scale";
+    const low = item.min ?? 0;
+    const options = scale
+      ? Array.from({ length: (item.max ?? 10) - low + 1 }, (_, place) => ({ value: low + place, title: String(low + place) }))
+      : item.choices ?? [];
+    const radios = options.map(({ value, title }, place) => {
+      const input = /** @type {HTMLInputElement} */ (h("input", { type: "radio", name: `${this.id}-${item.id}`, value: String(value) }));
+      input.checked = this.answers[item.id] === value;
+      input.addEventListener("change", () => (this.answers[item.id] = value));
+      // The ends of a scale have their words in the name of the number, so that they are heard with it.
+      const end = scale && place === 0 ? item.low : scale && place === options.length - 1 ? item.high : "";
+      return h("label", { class: "option" }, input, h("span", {}, title, end ? h("span", { class: "visually-hidden" }, `, ${end}`) : null));
+    });
+    const group = h("div", { class: scale ? "scale" : "options" }, ...radios);
+    if (!scale) return group;
+    return h("div", {}, group, h("p", { class: "ends", "aria-hidden": "true" }, h("span", {}, item.low ?? ""), h("span", {}, item.high ?? "")));
+  }
+
+  /**
+   * @param {Item} item
+   * @returns {HTMLElement}
+   */
+  textField(item) {
+    const most = Math.min(item.max ?? LONGEST, LONGEST);
+    const input = /** @type {HTMLTextAreaElement} */ (h("textarea", { rows: "3", maxlength: String(most), dir: "auto", "aria-label": item.text }));
+    input.value = String(this.answers[item.id] ?? "");
+    input.addEventListener("input", () => (this.answers[item.id] = input.value.trim()));
+    return input;
+  }
+
+  /** @returns {HTMLElement} */
+  overview() {
+    const { t } = this.context;
+    const send = () => {
+      const answers = Object.fromEntries(this.items.map(({ id }) => [id, this.answers[id] ?? null]));
+      this.context.answer(this.event, answers);
+      this.sent();
+    };
+    return h("div", { class: "overview" },
+      h("p", { class: "card-title", tabindex: "-1", "data-first": true }, t("questions_check")), this.list(),
+      h("div", { class: "row" }, plainButton(t("questions_edit"), () => this.go(0)),
+        h("button", { type: "button", class: "choice main", onclick: send }, t("questions_send"))));
+  }
+
+  /** @returns {HTMLElement} */
+  list() {
+    const rows = this.items.flatMap((item) => {
+      const given = this.answers[item.id];
+      const title = item.choices?.find(({ value }) => value === given)?.title ?? given;
+      const shown = given === null || given === undefined || given === "" ? this.context.t("questions_skipped") : String(title);
+      return [h("dt", {}, item.text), h("dd", { dir: "auto" }, shown)];
+    });
+    return h("dl", {}, ...rows);
+  }
+
+  /**
+   * The answers are on their way, or history has them: they can be read, and changed.
+   * @param {Answers} [answers]
+   */
+  sent(answers) {
+    if (answers) this.answers = { ...answers };
+    this.context.keepDraft(this.event, null);
+    const { t } = this.context;
+    this.box.replaceChildren(
+      h("p", { class: "card-title" }, t("questions_sent")), this.list(),
+      h("div", { class: "row" }, plainButton(t("questions_edit"), () => this.go(0))));
+  }
+}
