@@ -26,6 +26,7 @@ test: install browser-ready ## The whole test suite, with real Rasa, PostgreSQL,
 	@$(PY) -m bot.cli check
 	@$(VENV)/bin/ruff check bot actions tests benchmarks
 	@$(VENV)/bin/mypy
+	@$(PY) -m tests.support.typescript
 	@$(PY) -m bot.cli train
 	@$(PY) -m bot.cli safety-card --check
 	@$(FAST) $(PYTEST_ARGS)
@@ -65,6 +66,7 @@ check: install ## Check all content under data/
 lint: install ## Style and types
 	@$(VENV)/bin/ruff check bot actions tests benchmarks
 	@$(VENV)/bin/mypy
+	@$(PY) -m tests.support.typescript
 
 format: install ## Mend what ruff can mend
 	@$(VENV)/bin/ruff check --fix bot actions tests benchmarks

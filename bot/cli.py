@@ -13,7 +13,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bot import cli_reports
 from bot.cli_content import content_app, explain_text, show_gaps
+from bot.cli_embed import embed
 from bot.settings import Settings, SettingsError, read_settings
 
 app = typer.Typer(
@@ -200,6 +202,8 @@ def migrate() -> None:
 
 app.add_typer(content_app, name="content")
 app.command("gaps")(show_gaps)
+app.command("embed")(embed)
+cli_reports.register(app)
 
 clinician_app = typer.Typer(help="People who answer in the inbox.", no_args_is_help=True)
 app.add_typer(clinician_app, name="clinician")

@@ -60,11 +60,16 @@ export class Chat {
     this.shownProblems = new Set();
     /** @type {Set<string>} */
     this.late = new Set();
+    this.asking = false;
     this.pause = new Pause();
     this.resumed = false;
     this.over = false;
+    this.noticed = ""; // version of the notice that the server has shown
+    this.away = false; // closed by the page around, and still there
     this.unread = 0;
     this.personAt = 0;
+    /** @type {HTMLElement | null} begins a new chat, once this one has ended */
+    this.again = null;
     this.title = document.title;
     this.log = new Transcript(parts.log, parts.more, {
       t, home,
@@ -80,7 +85,7 @@ export class Chat {
       rate: (event, value, code) => this.rate(event, value, code),
     });
     this.composer = new Composer(parts, { t, say: this.say, onSend: (text) => this.send({ kind: "text", text }) });
-    this.outbox = new Outbox(this.api, (queue) => this.store.change({ queue }), {
+    this.outbox = new Outbox(this.api, (message, waits) => this.store.queue(message, waits), {
       onTry: (message) => this.log.delivery(message.client_id, "sending"),
       onSent: (message, seq) => this.sent(message, seq),
       onDelay: (message, problem) => this.delayed(message, problem),
@@ -107,6 +112,8 @@ export class Chat {
     parts.person.addEventListener("click", () => this.askForPerson(parts.person));
     parts.menu.addEventListener("click", () => openMenu(this));
     parts.close?.addEventListener("click", () => this.host.tell("close"));
+    // Before the "Urgent help" panel hears it, which closes itself first.
+    if (parts.close) document.addEventListener("keydown", (event) => this.escape(event), { ...once, capture: true });
     urgentPanel(parts.urgent, once);
     fitViewport(parts.app, () => this.log.resized(), once);
     window.addEventListener("online", () => this.wake(true), once);
@@ -122,7 +129,8 @@ export class Chat {
     this.terms = session.consent;
     this.retentionDays = session.retention_days ?? 0;
     if (session.reading && session.reading !== "full") this.looks.set({ form: session.reading });
-    if (this.resumed) await this.history();
+    // Somebody who is signed in may have begun on another device: the same chat, and the notice was accepted there.
+    if (this.resumed || this.api.signed) await this.history();
     if (this.store.load()?.consent === session.consent.version) this.resume();
     else this.askConsent(session.consent);
     this.activity.show({ loading: false });
@@ -134,9 +142,15 @@ export class Chat {
   /** @returns {Promise<Session | null>} null when the server will never open this chat */
   async open() {
     for (let failures = 0; ; failures += 1) {
+      await this.host.hello; // it may bring a sign-out, after which nothing may be opened
+      if (this.over) return null;
       const saved = this.store.load();
       try {
         const session = await this.api.open(saved?.token);
+        if (this.api.ended) {
+          this.api.logout(); // signed out while it was being opened
+          return null;
+        }
         this.resumed = saved !== null && saved.conversation === session.conversation;
         if (this.resumed && saved) this.store.save({ ...saved, token: session.session });
         else this.store.forget();
@@ -144,13 +158,14 @@ export class Chat {
       } catch (error) {
         const problem = error instanceof Problem ? error : new Problem(0);
         problem.events.forEach((event) => this.showProblem("session", event));
-        if (!problem.passing && saved) {
+        if (this.over) return null;
+        if (problem.final && saved) {
           this.store.forget();
           continue;
         }
         const known = this.t(`problem_${problem.code}`);
-        this.notice(known ? `problem_${problem.code}` : problem.passing ? "cannot_open" : "cannot_open_final");
-        if (!problem.passing) {
+        this.notice(known ? `problem_${problem.code}` : problem.final ? "cannot_open_final" : "cannot_open");
+        if (problem.final) {
           this.activity.show({ loading: false });
           this.host.tell("error", { code: problem.code });
           return null;
@@ -163,36 +178,52 @@ export class Chat {
 
   /** What was said before a reload, shown without reading it all out again. */
   async history() {
+    await this.missed(true);
+    this.log.toEnd();
+  }
+
+  /**
+   * What the server has and this page does not show yet.
+   * @param {boolean} quiet
+   */
+  async missed(quiet) {
+    let last;
     try {
-      let last = 0;
-      for (;;) {
-        const { events = [] } = await (await this.api.events(`after=${last}&wait=0`, "application/json")).json();
-        for (const event of events) this.receive(event, true);
-        const next = Math.max(last, ...events.map((/** @type {ChatEvent} */ { seq }) => seq ?? 0));
-        if (next === last) break;
-        last = next;
-      }
-      this.log.toEnd();
+      do {
+        last = this.log.upTo();
+        for (const event of await this.api.after(last)) this.receive(event, quiet);
+      } while (this.log.upTo() > last);
     } catch {
-      // the stream asks again from the first message
+      // the stream asks again from the last message that is shown
     }
   }
 
   /** The notice was accepted before: go on, with what was written and not sent before the page was closed. */
   resume() {
-    const waiting = (this.store.load()?.queue ?? []).filter(({ client_id }) => !this.log.known.has(client_id));
     this.composer.lock(false);
-    for (const message of waiting) {
-      this.log.addPending(message);
-      this.outbox.add(message);
+    for (const message of this.store.load()?.queue ?? []) {
+      if (this.log.known.has(message.client_id)) this.store.queue(message, false);
+      else this.enqueue(message, true);
     }
-    if (!waiting.length) this.store.change({ queue: [] });
+  }
+
+  /**
+   * Show a message as one that waits, and send it in its turn.
+   * @param {Message} message
+   * @param {boolean} [restored] written before the page was loaded anew
+   */
+  enqueue(message, restored = false) {
+    this.log.addPending(message, restored);
+    // Behind one that cannot be sent yet, this one waits too; it must not look as if it were sent.
+    const late = this.late.size > 0;
+    if (late) this.late.add(message.client_id);
+    this.log.delivery(message.client_id, late ? "not_sent" : "sending");
+    this.outbox.add(message);
   }
 
   follow() {
     const tabs = new Tabs(this.api.conversation, {
-      onEvent: (event) => this.receive(event),
-      onWriting: (open) => this.activity.show({ writing: open }),
+      onNews: (news) => this.hear(news),
       onLead: () => this.stream(),
       onFollow: () => this.live?.stop(),
     });
@@ -200,22 +231,39 @@ export class Chat {
     tabs.start();
   }
 
+  /**
+   * What the tab that holds the stream passes on. It says how far it is too: whoever has missed something asks for it.
+   * @param {import("./tabs.js").News} news
+   */
+  hear({ event, writing, linked, last = 0 }) {
+    if (this.over) return;
+    if (event) this.receive(event);
+    if (writing !== undefined) this.activity.show({ writing });
+    if (linked !== undefined) this.link(linked);
+    if (last <= this.log.upTo() || this.asking) return;
+    this.asking = true;
+    this.missed(false).finally(() => (this.asking = false));
+  }
+
   stream() {
     this.live = new Live(
       this.api,
       {
         onEvent: (event) => {
-          this.tabs?.pass({ event });
           this.receive(event);
+          this.tabs?.pass({ event, last: this.log.upTo() });
         },
-        onWriting: (open) => {
-          this.tabs?.pass({ writing: open });
-          this.activity.show({ writing: open });
+        onWriting: (writing) => {
+          this.activity.show({ writing });
+          this.tabs?.pass({ writing });
         },
-        onLink: (up) => this.link(up),
+        onLink: (linked) => {
+          this.link(linked);
+          this.tabs?.pass({ linked, last: this.log.upTo() });
+        },
         onEnded: () => this.end(),
       },
-      Math.max(0, ...this.log.seen),
+      this.log.upTo(),
     );
     this.live.run();
   }
@@ -224,6 +272,8 @@ export class Chat {
   askConsent(consent) {
     this.consent = consent;
     this.composer.lock(true);
+    const open = this.parts.log.querySelector(".kind-consent .choice:not([aria-disabled])");
+    if (open && this.noticed === consent.version) return; // shown with the history
     const buttons = [{ title: consent.accept, payload: ACCEPT }];
     const body = { kind: "consent", bubbles: consent.bubbles, buttons, version: consent.version };
     this.receive({ seq: null, author: "system", at: new Date().toISOString(), body });
@@ -236,18 +286,18 @@ export class Chat {
   receive(event, quiet = false) {
     const { body } = event;
     if (!body) return;
-    if (body.kind === "consent" && event.seq !== null && this.consent?.version === body.version) {
-      this.log.seen.add(event.seq); // the same notice, already on the screen
-      return;
-    }
+    if (body.kind === "consent" && event.seq !== null) this.noticed = body.version ?? "";
+    if (body.kind === "consent" && event.seq !== null && body.version === this.terms?.version && this.log.adopt(event.seq)) return;
     if (body.kind === "handoff") this.state(body.state ?? "");
+    if (body.reading && !quiet) this.readAs(body.reading);
     if (event.client_id && event.seq !== null) this.outbox.confirm(event.client_id, event.seq);
+    if (body.payload === ACCEPT && event.author === "patient" && event.seq !== null) this.agreed();
     if (!this.log.add(event) || quiet || event.author === "patient") return;
     const words = `${authorName(event, this.t)}: ${spoken(body, this.form())}`;
     if (body.kind === "safety") this.alarm(words);
     else this.say(words);
-    if (this.aloud.on) this.aloud.say(spoken(body, this.form()));
-    if (!document.hidden) return;
+    if (this.aloud.on && !this.away) this.aloud.say(spoken(body, this.form()));
+    if (!document.hidden && !this.away) return;
     document.title = `(${(this.unread += 1)}) ${this.title}`;
     this.host.tell("unread", { count: this.unread });
   }
@@ -256,8 +306,7 @@ export class Chat {
   send(content) {
     const message = { ...content, client_id: uuid() };
     this.idle.active();
-    this.log.addPending(message);
-    this.outbox.add(message);
+    this.enqueue(message);
     return message;
   }
 
@@ -323,8 +372,7 @@ export class Chat {
    * @returns {Promise<boolean>} whether the server has noted it too
    */
   async setForm(form) {
-    this.looks.set({ form });
-    this.log.reform();
+    this.readAs(form);
     if (!this.accepted) return true;
     try {
       await this.api.about("PATCH", "settings", { reading: form });
@@ -332,6 +380,12 @@ export class Chat {
     } catch {
       return false;
     }
+  }
+
+  /** @param {string} form */
+  readAs(form) {
+    this.looks.set({ form });
+    this.log.reform();
   }
 
   /** @param {string} locale */
@@ -347,7 +401,7 @@ export class Chat {
 
   /** @param {HTMLElement} button */
   askForPerson(button) {
-    if (this.over) return;
+    if (this.over) return this.again?.focus();
     if (this.consent || this.activity.state.loading) {
       this.notice("person_needs_consent");
       const accept = this.parts.log.querySelector(`.kind-consent .choice:not([aria-disabled])`);
@@ -366,14 +420,24 @@ export class Chat {
   sent(message, seq) {
     this.log.settle(message.client_id, seq);
     this.groups.delete(message.client_id);
-    if (this.late.delete(message.client_id)) this.say(this.t("sent"));
+    this.log.questionsAnswered(message);
+    if (this.late.delete(message.client_id) && !this.late.size) this.say(this.t("sent")); // all that were late
     if (message.payload !== ACCEPT || !this.consent) return;
-    const { token, conversation } = this.api;
-    this.store.save({ token, conversation, consent: this.consent.version, queue: this.outbox.queue });
-    this.consent = null;
+    this.agreed(this.consent.version);
     if (this.form() !== "full") this.setForm(this.form());
-    this.composer.lock(false);
     this.composer.focusQuietly();
+  }
+
+  /**
+   * The server has this person's acceptance: given here, in another tab, or on another device.
+   * @param {string} [version]
+   */
+  agreed(version = this.noticed) {
+    if (this.over || version !== this.terms?.version || (!this.consent && this.store.load()?.consent === version)) return;
+    const { token, conversation } = this.api;
+    this.store.save({ token, conversation, consent: version, queue: this.outbox.queue });
+    this.consent = null;
+    this.composer.lock(false);
   }
 
   /**
@@ -382,9 +446,11 @@ export class Chat {
    */
   delayed(message, problem) {
     const retry = h("button", { type: "button", class: "retry", onclick: () => this.outbox.flush() }, this.t("retry_button"));
-    this.log.delivery(message.client_id, "not_sent", retry);
-    if (!this.late.has(message.client_id)) this.alarm(this.t("not_sent_spoken"));
-    this.late.add(message.client_id);
+    if (!this.late.size) this.alarm(this.t("not_sent_spoken")); // once, however many wait
+    for (const { client_id: id } of this.outbox.queue) {
+      this.late.add(id);
+      this.log.delivery(id, "not_sent", ...(id === message.client_id ? [retry] : []));
+    }
     problem.events.forEach((event) => this.showProblem(message.client_id, event));
   }
 
@@ -393,8 +459,10 @@ export class Chat {
    * @param {Problem} problem
    */
   refused(message, problem) {
+    this.late.delete(message.client_id);
     const reason = this.t(`problem_${problem.code}`);
     this.log.delivery(message.client_id, "refused", h("span", {}, reason));
+    this.log.questionsAnswered(message, "refused");
     this.alarm(`${this.t("refused_spoken")} ${reason}`.trim());
     const group = this.groups.get(message.client_id);
     if (group) reopenChoices(group);
@@ -439,11 +507,13 @@ export class Chat {
 
   /** @param {boolean} [fresh] the network changed, so an open stream may be dead */
   wake(fresh = false) {
-    if (this.unread) this.host.tell("unread", { count: 0 });
-    this.unread = 0;
-    document.title = this.title;
+    if (!this.away && !document.hidden) {
+      if (this.unread) this.host.tell("unread", { count: 0 });
+      this.unread = 0;
+      document.title = this.title;
+    }
     this.pause.end();
-    this.tabs?.lead(true);
+    if (!document.hidden) this.tabs?.lead(true);
     this.live?.wake(fresh);
     if (this.outbox.failures) this.outbox.flush();
   }
@@ -456,15 +526,27 @@ export class Chat {
   command(type, data) {
     if (type === "logout") this.logout();
     else if (type === "locale") this.setLocale(String(data?.value));
-    else if (type === "scheme") this.looks.set({ scheme: String(data?.value) });
+    else if (type === "scheme") this.looks.offer(String(data?.value));
     else if (type === "opened") this.opened();
+    else if (type === "closed") {
+      this.away = true;
+      this.aloud.stop();
+    }
+  }
+
+  /** @param {KeyboardEvent} event Escape closes what is open: a menu, the panel of numbers, then the chat itself */
+  escape(event) {
+    const { app, urgent } = this.parts;
+    if (event.key !== "Escape" || event.isComposing || urgent.open || app.querySelector("dialog")) return;
+    this.host.tell("close");
   }
 
   /** The panel was opened: on a phone its heading has the focus, so that no keyboard hides the notice. */
   opened() {
+    this.away = false;
     this.wake();
-    const wide = window.innerWidth > 640;
-    const input = wide && !this.parts.input.disabled;
+    // Not by width: on a desktop the frame is as narrow as a phone.
+    const input = !matchMedia("(pointer: coarse)").matches && !this.parts.input.disabled;
     (input ? this.parts.input : this.parts.title).focus({ preventScroll: true });
   }
 
@@ -493,19 +575,27 @@ export class Chat {
     this.listeners.abort();
   }
 
-  /** Sign-out on the clinic's site: over on the server, forgotten here. */
+  /** Sign-out on the clinic's site: over on the server, forgotten here, and nothing of it left on the screen. */
   async logout() {
+    this.api.token ||= this.store.load()?.token ?? "";
+    const { app, log, input } = this.parts;
+    app.querySelector("dialog")?.remove();
+    this.outbox.stop();
+    this.aloud.stop();
     this.store.forget();
+    log.replaceChildren();
+    input.value = "";
+    this.shownProblems.clear();
+    this.over = false;
     this.end();
-    this.parts.log.replaceChildren();
-    this.log.seen.clear();
-    this.notice("ended");
     await this.api.logout();
+    this.host.tell("signed-out");
   }
 
   /** Everything was erased on the server. */
   erased() {
     this.store.forget();
+    this.parts.app.querySelector("dialog")?.close();
     this.over = true;
     this.live?.stop();
     this.tabs?.stop();
@@ -525,14 +615,18 @@ export class Chat {
     this.live?.stop();
     this.tabs?.stop();
     this.idle.stop();
-    this.composer.lock(true);
+    this.composer.lock(true, true);
     this.activity.show({ linked: true, writing: false, loading: false });
     this.notice(key);
+    // Nothing more is sent: what waits says so, and can still be read.
+    this.api.ended = true;
+    for (const { client_id: id } of this.outbox.queue) this.log.delivery(id, "refused");
+    if (this.outbox.queue.length) this.alarm(this.t("refused_spoken"));
     const restart = () => {
       this.store.forget();
       this.host.reopen(this.locale);
     };
-    this.parts.log.lastElementChild?.append(h("div", { class: "choices" }, plainButton(this.t("ended_button"), restart)));
+    this.parts.log.lastElementChild?.append(h("div", { class: "choices" }, (this.again = plainButton(this.t("ended_button"), restart))));
     this.log.settleScroll();
   }
 }

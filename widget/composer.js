@@ -37,10 +37,14 @@ export class Composer {
     this.changed();
   }
 
-  /** @param {boolean} locked */
-  lock(locked) {
-    this.input.disabled = locked;
-    this.input.placeholder = this.t(locked ? "input_locked" : "input_placeholder");
+  /**
+   * @param {boolean} locked
+   * @param {boolean} [ended] for good: what was being written can still be read and copied, and keeps the focus
+   */
+  lock(locked, ended = false) {
+    this.input.disabled = locked && !ended;
+    this.input.readOnly = ended;
+    this.input.placeholder = ended ? "" : this.t(locked ? "input_locked" : "input_placeholder");
     this.changed();
   }
 
@@ -57,7 +61,7 @@ export class Composer {
 
   submit() {
     const text = this.input.value.trim();
-    if (this.input.disabled || !text) return;
+    if (this.input.disabled || this.input.readOnly || !text) return;
     if (this.left < 0) {
       this.say(this.counter.textContent ?? "");
       return;
@@ -80,7 +84,7 @@ export class Composer {
     if (SAY_AT.some((mark) => before > mark && this.left <= mark) || (over && before >= 0)) {
       this.say(this.counter.textContent);
     }
-    this.button.setAttribute("aria-disabled", String(input.disabled || over || !input.value.trim()));
+    this.button.setAttribute("aria-disabled", String(input.disabled || input.readOnly || over || !input.value.trim()));
     // Grow with the text; the greatest height is set by the style sheet.
     input.style.height = "auto";
     input.style.height = `${input.scrollHeight + 2}px`;

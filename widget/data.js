@@ -63,7 +63,7 @@ function keptRows(kept, panel) {
   const own = (kept.events ?? []).filter((/** @type {any} */ event) => event.author === "patient" && !event.body.payload && !event.body.erased);
   return [
     h("p", {}, t("data_since", { date: since, days: retentionDays })),
-    h("p", {}, t(facts.length ? "data_about" : "data_about_none")),
+    h("p", {}, t(kept.facts ? (facts.length ? "data_about" : "data_about_none") : "data_about_unknown")),
     h("ul", { class: "facts" }, ...facts.map((fact) => factRow(fact, panel))),
     h("p", {}, t("data_messages", { count: own.length })),
     h("ul", { class: "facts", "aria-label": t("data_your_words") }, ...own.map((/** @type {any} */ event) => messageRow(event, panel))),

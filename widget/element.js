@@ -30,13 +30,15 @@ export class PneChat extends HTMLElement {
     this.chat = null;
     /** @type {GetToken | null} how a page of the clinic gets a signed token for its patient */
     this.getToken = null;
-    this.opening = false;
+    /** @type {object | null} the opening that is under way */
+    this.opening = null;
   }
 
   connectedCallback() {
     if (this.chat || this.opening) return;
-    this.opening = true;
-    this.open().catch((error) => {
+    const turn = (this.opening = {});
+    this.open(() => this.opening === turn).catch((error) => {
+      if (this.opening === turn) this.root.replaceChildren(document.createElement("slot")); // the numbers that the page has put inside
       this.dispatchEvent(new CustomEvent("pne-error", { detail: { code: "not_started" } }));
       console.error("pne-chat", error instanceof Error ? error.name : "error");
     });
@@ -48,17 +50,21 @@ export class PneChat extends HTMLElement {
       if (this.isConnected) return;
       this.chat?.stop();
       this.chat = null;
-      this.opening = false;
+      this.opening = null;
       this.root.replaceChildren();
     });
   }
 
-  async open() {
+  /** @param {() => boolean} wanted false once the element was taken away in the meantime */
+  async open(wanted) {
     const clinic = this.getAttribute("clinic") ?? "";
     const page = this.getAttribute("mode") === "page";
+    if (!page) this.root.replaceChildren(document.createElement("slot"));
     const store = new Store(clinic);
     const start = await startOf(clinic, page, this.getAttribute("locale") ?? store.preference("locale"));
     const strings = await stringsOf(start, store.preference("locale"));
+    if (!wanted()) return;
+    if (!page) this.setAttribute("data-exit", start.clinic.exit_url ?? "");
     const t = formatter(strings, strings.lang);
     const looks = new Looks(this.root, this, page, store);
     looks.adopt(BUILD.light, BUILD.dark);
@@ -66,7 +72,7 @@ export class PneChat extends HTMLElement {
     const parts = buildShell(this.root, { t, strings, start, home: HOME, page, closable: host.framed });
     this.lang = strings.lang;
     this.chat = new Chat({ root: this.root, parts, t, strings, start, store, looks, host, home: HOME });
-    this.opening = false;
+    this.opening = null;
     await this.chat.run();
   }
 
@@ -82,7 +88,7 @@ export class PneChat extends HTMLElement {
 
   /** @param {"auto" | "light" | "dark"} scheme */
   setColorScheme(scheme) {
-    this.chat?.looks.set({ scheme });
+    this.chat?.looks.offer(scheme);
   }
 }
 

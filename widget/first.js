@@ -10,9 +10,8 @@ const WITHIN_MS = 5000;
 const KEPT = "pne:"; // every key that this page keeps begins so (store.js)
 // Shown after a moment only, so that it does not flash up where the chat comes at once.
 const LOOKS_BEFORE = `
-  :root { color-scheme: light dark; }
-  body { margin: 0; font: 1.0625rem/1.6 system-ui, sans-serif; }
-  pne-chat:not(:defined) > * { animation: pne-shown 0s 0.7s both; }
+  .chat-page { margin: 0; font: 1.0625rem/1.6 system-ui, sans-serif; }
+  pne-chat > * { animation: pne-shown 0s 0.7s both; }
   @keyframes pne-shown { from { visibility: hidden; } to { visibility: visible; } }
   .pne-before { max-width: 34rem; margin: 0 auto; padding: 1rem; }
   .pne-before li { margin-block: 0.5rem; }
@@ -102,8 +101,10 @@ function dress() {
 // Also for buttons that come later, with safety words.
 document.addEventListener("click", (event) => {
   // Inside a shadow root the target is told as its host: the path has the button itself.
-  const inside = event.composedPath().find((node) => node instanceof Element && node.matches(".leave"));
-  if (!(inside instanceof Element)) return;
+  const path = event.composedPath();
+  const inside = path.find((node) => node instanceof Element && node.matches(".leave"));
+  // Only the chat's own: a clinic's page around the chat may have a class of this name for something else.
+  if (!(inside instanceof Element) || !path.some((node) => node instanceof Element && node.localName === "pne-chat")) return;
   event.preventDefault();
   leave(inside.getAttribute("href"));
 }, true);

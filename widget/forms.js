@@ -94,7 +94,7 @@ export class Questions {
     });
     const group = h("div", { class: scale ? "scale" : "options" }, ...radios);
     if (!scale) return group;
-    return h("div", {}, group, h("p", { class: "ends", "aria-hidden": "true" }, h("span", {}, item.low ?? ""), h("span", {}, item.high ?? "")));
+    return h("div", {}, group, h("p", { class: "ends", "aria-hidden": "true" }, ...[item.low && `${low} = ${item.low}`, item.high && `${low + options.length - 1} = ${item.high}`].map((end) => h("span", {}, end || ""))));
   }
 
   /**
@@ -115,7 +115,7 @@ export class Questions {
     const send = () => {
       const answers = Object.fromEntries(this.items.map(({ id }) => [id, this.answers[id] ?? null]));
       this.context.answer(this.event, answers);
-      this.sent();
+      /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
     };
     return h("div", { class: "overview" },
       h("p", { class: "card-title", tabindex: "-1", "data-first": true }, t("questions_check")), this.list(),
@@ -134,16 +134,36 @@ export class Questions {
     return h("dl", {}, ...rows);
   }
 
+  /** @param {Answers} answers on their way */
+  sending(answers) {
+    this.answers = { ...answers };
+    this.closed("sending");
+  }
+
+  /** Not taken: they can be looked over, and sent again. */
+  refused() {
+    this.show(false);
+  }
+
   /**
-   * The answers are on their way, or history has them: they can be read, and changed.
-   * @param {Answers} [answers]
+   * The server has the answers: they can be read, and changed.
+   * @param {Answers} answers
    */
   sent(answers) {
-    if (answers) this.answers = { ...answers };
+    this.answers = { ...answers };
     this.context.keepDraft(this.event, null);
-    const { t } = this.context;
-    this.box.replaceChildren(
-      h("p", { class: "card-title" }, t("questions_sent")), this.list(),
-      h("div", { class: "row" }, plainButton(t("questions_edit"), () => this.go(0))));
+    this.closed("questions_sent", h("div", { class: "row" }, plainButton(this.context.t("questions_edit"), () => this.go(0))));
+  }
+
+  /**
+   * @param {string} key what has become of the answers
+   * @param {...HTMLElement} more
+   */
+  closed(key, ...more) {
+    // The title stays the same element: it may hold the focus.
+    const title = this.box.querySelector(".closed") ?? h("p", { class: "card-title closed", tabindex: "-1", "data-first": true });
+    title.textContent = this.context.t(key);
+    this.box.querySelectorAll(":scope > :not(.closed)").forEach((other) => other.remove());
+    this.box.append(...(title.isConnected ? [] : [title]), this.list(), ...more);
   }
 }

@@ -44,6 +44,8 @@ export class Host {
         if (type === "hello") {
           this.origin = event.origin;
           this.signs = Boolean(data?.signs);
+          if (data?.scheme) this.onCommand("scheme", { value: data.scheme });
+          if (data?.logout) this.onCommand("logout", {}); // before a session is opened
           resolve();
         }
         if (event.origin !== this.origin) return;
@@ -104,10 +106,10 @@ export class Host {
       return;
     }
     this.element.setAttribute("locale", locale);
-    const { parentNode, nextSibling } = this.element;
-    this.element.remove();
+    const place = document.createComment("");
+    this.element.replaceWith(place);
     // After the microtask in which the element notices that it is gone.
-    setTimeout(() => parentNode?.insertBefore(this.element, nextSibling));
+    setTimeout(() => place.replaceWith(this.element));
   }
 
   /**

@@ -80,13 +80,14 @@ export class Live {
 
   async run() {
     while (!this.stopped) {
+      const used = this.api.token;
       try {
         if (Date.now() < this.pollUntil) await this.pollOnce();
         else await this.streamOnce();
         this.failures = 0;
         await this.pause.wait(Math.random() * 500);
       } catch (error) {
-        await this.recover(error);
+        await this.recover(error, used);
       }
     }
   }
@@ -106,17 +107,23 @@ export class Live {
     if (this.request && (fresh || Date.now() - this.lastByte > STALE_MS)) this.request.abort();
   }
 
-  /** @param {any} error */
-  async recover(error) {
-    this.handlers.onWriting(false);
+  /**
+   * @param {any} error
+   * @param {string} used the token it was tried with
+   */
+  async recover(error, used) {
     if (this.stopped) return;
+    this.handlers.onWriting(false);
     this.failures += 1;
-    if (error?.status === 401 || error?.status === 403) {
-      const renewed = await this.api.renew();
+    if (error?.status === 401) {
+      const renewed = await this.api.renew(used);
+      if (this.stopped) return;
       if (this.api.ended) return this.finish();
       if (renewed && this.failures === 1) return this.pause.wait(Math.random() * 500);
     }
-    if (error?.status === 404 || error?.status === 410) return this.finish();
+    if (error?.final && [403, 404, 410].includes(error.status)) return this.finish();
+    // No answer, again and again: something on the way may let no stream through, but short answers.
+    if (this.failures > 2 && !error?.status) this.pollUntil = Date.now() + POLL_FOR_MS;
     if (this.failures > 1 || !navigator.onLine) this.handlers.onLink(false);
     await this.pause.wait(Math.max(backoff(this.failures - 1), error?.retryAfter ?? 0));
   }
@@ -129,12 +136,13 @@ export class Live {
   async streamOnce() {
     const request = (this.request = new AbortController());
     let silent = false;
+    let heard = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let watchdog;
     const watch = (/** @type {number} */ ms) => {
       clearTimeout(watchdog);
       watchdog = setTimeout(() => {
-        silent = ms === FIRST_BYTE_MS;
+        silent = true;
         request.abort();
       }, ms);
     };
@@ -152,6 +160,7 @@ export class Live {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) break;
+        heard = true;
         this.lastByte = Date.now();
         this.handlers.onLink(true);
         watch(SILENT_MS);
@@ -159,13 +168,15 @@ export class Live {
       }
       if (Date.now() - started < SHORT_MS) throw new Error("stream ended at once");
     } catch (error) {
+      // Proxies cut streams after a while: one that has worked begins anew without a growing pause.
+      if (heard && Date.now() - started >= SHORT_MS) this.failures = 0;
       if (!silent) throw error;
       this.pollUntil = Date.now() + POLL_FOR_MS;
     } finally {
       clearTimeout(watchdog);
       request.abort();
       this.request = null;
-      this.handlers.onWriting(false);
+      if (!this.stopped) this.handlers.onWriting(false);
     }
   }
 
@@ -178,7 +189,7 @@ export class Live {
       const response = await this.api.events(query, "application/json", request.signal);
       const answer = await response.json();
       this.handlers.onLink(true);
-      for (const event of answer.events ?? []) this.deliver(event);
+      for (const event of answer.events) this.deliver(event);
     } finally {
       clearTimeout(watchdog);
       this.request = null;

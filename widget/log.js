@@ -28,6 +28,7 @@ export class Transcript {
     this.known = new Set();
     /** @type {Map<string, HTMLElement>} */
     this.pending = new Map();
+    this.last = 0;
     this.follow = true;
     this.setTop = -1;
     /** @type {HTMLElement | null} first article of what is being read now */
@@ -51,7 +52,7 @@ export class Transcript {
       this.seen.add(event.seq);
     }
     if (event.client_id) this.known.add(event.client_id);
-    if (event.author === "patient" && event.body.payload?.startsWith("form:")) this.questionsAnswered(event);
+    if (event.author === "patient" && event.body.payload?.startsWith("form:")) this.questionsAnswered(/** @type {any} */ (event.body));
     if (event.client_id && this.settle(event.client_id, event.seq)) return false;
     if (event.author === "patient") this.answered(event, true);
     const article = renderEvent(event, this.context);
@@ -76,15 +77,36 @@ export class Transcript {
     for (const early of this.log.querySelectorAll(`.kind-safety:not([data-seq])[data-answer="${CSS.escape(answer)}"]`)) early.remove();
   }
 
+  /** @returns {number} every event up to this number has been shown; events are numbered without gaps */
+  upTo() {
+    while (this.seen.has(this.last + 1)) this.last += 1;
+    return this.last;
+  }
+
+  /**
+   * The first notice is on the screen before the server's own copy of it comes: that is the same one.
+   * @param {number} seq
+   * @returns {boolean} whether there is such a notice
+   */
+  adopt(seq) {
+    const own = this.log.querySelector(".kind-consent:not([data-seq])");
+    if (!(own instanceof HTMLElement) || this.seen.has(seq)) return false;
+    own.dataset.seq = own.dataset.order = String(seq);
+    this.seen.add(seq);
+    return true;
+  }
+
   /**
    * Show a message that the server does not have yet.
    * @param {Message} message
+   * @param {boolean} [restored] the choice that it made is still open: it was made before the page was loaded anew
    */
-  addPending(message) {
+  addPending(message, restored = false) {
     const body = { kind: "text", bubbles: [message.text], payload: message.payload };
     /** @type {ChatEvent} */
     const event = { seq: null, author: "patient", at: new Date().toISOString(), body };
-    this.answered(event, message.kind === "text");
+    this.answered(event, restored || message.kind === "text");
+    this.questionsAnswered(message, "sending");
     const article = /** @type {HTMLElement} */ (renderEvent(event, this.context));
     article.append(h("div", { class: "delivery" }));
     this.pending.set(message.client_id, article);
@@ -124,10 +146,13 @@ export class Transcript {
     this.seen.add(seq);
     article.dataset.seq = String(seq);
     // Something with a lower number came while this message waited: the order of the server counts.
-    const later = /** @type {HTMLElement[]} */ ([...this.log.querySelectorAll("[data-seq]")]);
+    const others = /** @type {HTMLElement[]} */ ([...this.log.children]);
     const follows = (/** @type {HTMLElement} */ other) =>
       Boolean(article.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
-    if (later.some((other) => Number(other.dataset.seq) < seq && follows(other))) this.place(article);
+    // What was written after it stays after it, and before what comes later.
+    const waiting = [...this.pending.values()];
+    for (const one of waiting) one.dataset.order = String(Math.max(Number(one.dataset.order), seq + 0.5));
+    if (others.some((other) => Number(other.dataset.order) < seq && follows(other))) [article, ...waiting].forEach((one) => this.place(one));
     else article.dataset.order = String(seq);
     return true;
   }
@@ -151,11 +176,13 @@ export class Transcript {
     this.closeQuestions();
   }
 
-  /** @param {ChatEvent} event answers to questions that stand further up */
-  questionsAnswered({ body }) {
-    const { answers, reply_to: seq } = /** @type {any} */ (body);
+  /**
+   * @param {{answers?: any, reply_to?: any}} message answers to questions that stand further up
+   * @param {"sending" | "sent" | "refused"} [become]
+   */
+  questionsAnswered({ answers, reply_to: seq }, become = "sent") {
     const article = this.log.querySelector(`[data-seq="${Number(seq)}"]`);
-    if (article && answers) answeredQuestions(/** @type {HTMLElement} */ (article), answers);
+    if (article && answers) answeredQuestions(/** @type {HTMLElement} */ (article), answers, become);
   }
 
   /** Another form of the answers was chosen: simple words, a flare's few, or all. */

@@ -26,6 +26,7 @@ export class Looks {
     this.page = page;
     this.store = store;
     this.darkSheets = /** @type {CSSStyleSheet[]} */ ([]);
+    this.offered = "auto"; // by the page around; what the person has chosen goes before it
   }
 
   /**
@@ -52,8 +53,14 @@ export class Looks {
     this.apply();
   }
 
+  /** @param {string} scheme auto, light or dark, as the page around has it */
+  offer(scheme) {
+    this.offered = scheme;
+    this.apply();
+  }
+
   apply() {
-    const [scheme, media] = SCHEMES[this.store.preference("scheme") ?? "auto"] ?? SCHEMES.auto;
+    const [scheme, media] = SCHEMES[this.store.preference("scheme") ?? this.offered] ?? SCHEMES.auto;
     for (const one of this.darkSheets) one.media.mediaText = media;
     this.element.style.colorScheme = scheme;
     if (this.page) document.documentElement.style.colorScheme = scheme;

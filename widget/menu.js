@@ -15,8 +15,9 @@ export function openMenu(chat) {
   const { t, parts } = chat;
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "menu", "aria-labelledby": "menu-title" }));
   const close = iconButton("close", t("menu_close"), { onclick: () => dialog.close() });
+  const title = h("h2", { id: "menu-title", tabindex: "-1" }, t("menu_button"));
   dialog.append(
-    h("div", { class: "menu-top" }, h("h2", { id: "menu-title", tabindex: "-1", autofocus: true }, t("menu_button")), close),
+    h("div", { class: "menu-top" }, title, close),
     reading(chat),
     dataPanel(chat),
     ending(chat, () => dialog.close()),
@@ -30,6 +31,7 @@ export function openMenu(chat) {
   });
   parts.app.append(dialog);
   dialog.showModal();
+  title.focus(); // not by autofocus, which browsers refuse in a frame of another site
 }
 
 /**

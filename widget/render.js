@@ -126,10 +126,12 @@ function card(body, look, t) {
 function bubbleNodes(body, bubbles, patient, t) {
   // What to do comes first, but for one line that says why it comes.
   const first = body.kind === "safety" ? Number(Boolean(body.lead) && bubbles[0] === body.lead) : -1;
+  // What the server says is English unless it says otherwise; what the page says is in the page's language.
+  const lang = body.lang ?? (body.answer_id || body.kind === "consent" ? "en" : null);
   return bubbles.map((text, place) => {
     const name = place === first ? "bubble first" : "bubble";
     const words = patient ? [h("p", { dir: "auto" }, text)] : richText(text, t("link_new_page"));
-    return h("div", { class: name }, ...words);
+    return h("div", { class: name, lang }, ...words);
   });
 }
 
@@ -191,12 +193,13 @@ function whole(body, { t, form }) {
 }
 
 /**
- * The answers to an article's questions have been sent, here or elsewhere.
+ * What has become of the answers to an article's questions, given here or elsewhere.
  * @param {HTMLElement} article
  * @param {Answers} answers
+ * @param {"sending" | "sent" | "refused"} become refused ones can be looked over again
  */
-export function answeredQuestions(article, answers) {
-  questionsOf.get(article)?.sent(answers);
+export function answeredQuestions(article, answers, become) {
+  questionsOf.get(article)?.[become](answers);
 }
 
 /**

@@ -24,7 +24,7 @@ export function richText(text, newPage) {
       continue;
     }
     const tag = item ? "UL" : "P";
-    if (open?.tagName !== tag) blocks.push((open = h(tag.toLowerCase())));
+    if (open?.tagName !== tag) blocks.push((open = h(tag.toLowerCase(), { dir: "auto" })));
     else if (!item) open.append(h("br"));
     if (item) open.append(h("li", {}, ...inline(item[1], newPage)));
     else open.append(...inline(line, newPage));
@@ -58,7 +58,7 @@ function inline(text, newPage) {
  */
 export function link(words, href, newPage) {
   const hidden = h("span", { class: "visually-hidden" }, ` (${newPage})`);
-  return h("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, words, hidden);
+  return h("a", { href, target: "_blank", rel: "noreferrer nofollow" }, words, hidden);
 }
 
 /**

@@ -19,6 +19,7 @@ export class Store {
     /** @type {string | null} */
     this.memory = null;
     this.left = false;
+    this.refused = false;
     this.remembered = this.read("localStorage") !== null;
     /** @type {Preferences} chosen before anything may be kept */
     this.early = {};
@@ -27,7 +28,7 @@ export class Store {
   /** @returns {Saved | null} */
   load() {
     try {
-      const text = this.read(this.remembered ? "localStorage" : "sessionStorage") ?? this.memory;
+      const text = (this.refused ? null : this.read(this.remembered ? "localStorage" : "sessionStorage")) ?? this.memory;
       const saved = JSON.parse(text ?? "null");
       return saved && typeof saved.token === "string" ? saved : null;
     } catch {
@@ -38,9 +39,11 @@ export class Store {
   /** @param {Saved} saved */
   save(saved) {
     if (this.left) return;
+    // Another tab was left, or told not to remember: this one keeps what it needs for itself, and only for now.
+    if (this.remembered && this.memory && !this.refused && this.read("localStorage") === null) this.remembered = false;
     const preferences = { ...this.early, ...saved.preferences };
     this.memory = JSON.stringify({ ...saved, preferences });
-    this.write(this.remembered ? "localStorage" : "sessionStorage", this.memory);
+    this.refused = !this.write(this.remembered ? "localStorage" : "sessionStorage", this.memory);
   }
 
   /**
@@ -50,6 +53,16 @@ export class Store {
   change(change) {
     const saved = this.load();
     if (saved) this.save({ ...saved, ...change });
+  }
+
+  /**
+   * A message waits to be sent, or no longer does. Other tabs may have theirs waiting in the same entry.
+   * @param {Message} message
+   * @param {boolean} waits
+   */
+  queue(message, waits) {
+    const others = (this.load()?.queue ?? []).filter(({ client_id }) => client_id !== message.client_id);
+    this.change({ queue: waits ? [...others, message] : others });
   }
 
   /**
@@ -69,7 +82,7 @@ export class Store {
   /** @param {boolean} longer keep it on this device, also after the tab is closed */
   remember(longer) {
     const saved = this.load();
-    this.clear();
+    this.forget();
     this.remembered = longer;
     if (saved) this.save(saved);
   }
@@ -105,14 +118,16 @@ export class Store {
   /**
    * @param {string} kind
    * @param {string | null} text
+   * @returns {boolean} whether it was taken
    */
   write(kind, text) {
     try {
       const storage = /** @type {Storage} */ (/** @type {any} */ (window)[kind]);
       if (text === null) storage.removeItem(this.key);
       else storage.setItem(this.key, text);
+      return true;
     } catch {
-      // storage refused: memory has it
+      return false; // storage refused: memory has it
     }
   }
 }

@@ -5,17 +5,21 @@
  */
 
 /** @typedef {import("./transport.js").ChatEvent} ChatEvent */
+/**
+ * What the tab with the stream passes on. `last`: the number up to which it shows everything.
+ * @typedef {{event?: ChatEvent, writing?: boolean, linked?: boolean, last?: number}} News
+ */
 
 export class Tabs {
   /**
    * @param {string} conversation
-   * @param {{onEvent: (event: ChatEvent) => void, onWriting: (open: boolean) => void, onLead: () => void,
-   *          onFollow: () => void}} handlers
+   * @param {{onNews: (news: News) => void, onLead: () => void, onFollow: () => void}} handlers
    */
   constructor(conversation, handlers) {
     this.name = `pne:${conversation}`;
     this.handlers = handlers;
     this.leading = false;
+    this.waiting = false;
     this.stopped = false;
     this.together = Boolean(navigator.locks && typeof BroadcastChannel === "function");
     /** @type {BroadcastChannel | null} */
@@ -27,19 +31,19 @@ export class Tabs {
   start() {
     if (!this.together) return this.handlers.onLead();
     this.channel = new BroadcastChannel(this.name);
-    this.channel.onmessage = ({ data }) => {
-      if (data?.event) this.handlers.onEvent(data.event);
-      if (typeof data?.writing === "boolean") this.handlers.onWriting(data.writing);
-    };
+    this.channel.onmessage = ({ data }) => this.handlers.onNews(data);
     this.lead(!document.hidden);
   }
 
   /** @param {boolean} now take the stream from the tab that has it, instead of waiting until that one is closed */
   lead(now) {
-    if (!this.together || this.leading || this.stopped) return;
-    const held = () => this.hold();
-    const asked = now ? navigator.locks.request(this.name, { steal: true }, held) : navigator.locks.request(this.name, held);
-    asked.catch(() => this.lost());
+    if (!this.together || this.leading || this.stopped || (this.waiting && !now)) return;
+    this.waiting ||= !now;
+    const held = () => {
+      if (!now) this.waiting = false;
+      return this.hold();
+    };
+    navigator.locks.request(this.name, { steal: now }, held).catch((error) => this.lost(error));
   }
 
   /** @returns {Promise<void>} until the stream is given up */
@@ -50,22 +54,32 @@ export class Tabs {
     return new Promise((resolve) => (this.release = resolve));
   }
 
-  /** Another tab has taken the stream: wait in line again. */
-  lost() {
-    if (!this.leading || this.stopped) return;
+  /**
+   * Another tab has taken the stream: wait in line again. Or locks are forbidden, as in a frame on another site where
+   * the browser keeps all storage from it: then this tab has a stream of its own.
+   * @param {DOMException} error
+   */
+  lost(error) {
+    if (this.stopped) return;
+    if (error.name !== "AbortError") {
+      this.together = false;
+      return void this.hold();
+    }
+    if (!this.leading) return;
     this.leading = false;
     this.handlers.onFollow();
     this.lead(false);
   }
 
-  /** @param {{event?: ChatEvent, writing?: boolean}} news */
+  /** @param {News} news */
   pass(news) {
-    this.channel?.postMessage(news);
+    if (this.leading) this.channel?.postMessage(news);
   }
 
   stop() {
     this.stopped = true;
     this.release();
     this.channel?.close();
+    this.channel = null;
   }
 }

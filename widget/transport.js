@@ -17,7 +17,7 @@ import { backoff } from "./live.js";
  *   payload?: string, state?: string, at?: string, name?: string, role?: string, version?: string, review?: string,
  *   tier?: string, category?: string, answer_id?: string, fallback_text?: string, leave?: boolean, notes?: string[],
  *   picture?: Picture, form?: string, forms?: Record<string, string[]>, title?: string, items?: Item[], cards?: Body[],
- *   step?: number, of?: number, erased?: boolean, sections?: {title: string, bubbles: string[]}[]}} Body
+ *   step?: number, of?: number, erased?: boolean, lang?: string, reading?: string, sections?: {title: string, bubbles: string[]}[]}} Body
  */
 /**
  * @typedef {{seq: number | null, type?: string, at?: string, author: string, body: Body, client_id?: string}} ChatEvent
@@ -34,6 +34,7 @@ import { backoff } from "./live.js";
  */
 
 const SEND_TIMEOUT_MS = 20000;
+const FOREIGN_REFUSALS = 5;
 
 /** What went wrong, as the server's problem document tells it; `status` 0 means that no answer came. */
 export class Problem extends Error {
@@ -54,6 +55,11 @@ export class Problem extends Error {
   /** @returns {boolean} true where the same request may work later */
   get passing() {
     return this.status === 0 || this.status >= 500 || [408, 425, 429].includes(this.status);
+  }
+
+  /** @returns {boolean} the server itself has refused for good; a proxy's or a hotel's page has no code */
+  get final() {
+    return !this.passing && this.code !== "";
   }
 }
 
@@ -86,13 +92,8 @@ async function request(path, options) {
  * @param {string} [token]
  * @returns {Promise<any>}
  */
-async function post(path, content, token) {
-  const response = await call("POST", path, token, content);
-  try {
-    return await response.json();
-  } catch {
-    throw new Problem(0);
-  }
+function post(path, content, token) {
+  return call("POST", path, token, content, (response) => response.json());
 }
 
 /**
@@ -100,9 +101,10 @@ async function post(path, content, token) {
  * @param {string} path
  * @param {string} [token]
  * @param {unknown} [content]
- * @returns {Promise<Response>}
+ * @param {(response: Response) => any} [read] what is wanted of the answer; it has to come in the same time
+ * @returns {Promise<any>}
  */
-async function call(method, path, token, content) {
+async function call(method, path, token, content, read = (response) => response) {
   const control = new AbortController();
   const timer = setTimeout(() => control.abort(), SEND_TIMEOUT_MS);
   /** @type {Record<string, string>} */
@@ -110,7 +112,7 @@ async function call(method, path, token, content) {
   if (token) headers.Authorization = `Bearer ${token}`;
   try {
     const body = content === undefined ? undefined : JSON.stringify(content);
-    return await request(path, { method, headers, body, signal: control.signal });
+    return await read(await request(path, { method, headers, body, signal: control.signal }));
   } catch (error) {
     throw error instanceof Problem ? error : new Problem(0);
   } finally {
@@ -146,13 +148,26 @@ export class Api {
    * @returns {Promise<Session>}
    */
   async open(token) {
+    const session = await this.ask(token);
+    this.conversation = session.conversation;
+    this.take(session);
+    return session;
+  }
+
+  /**
+   * @param {string} [token]
+   * @returns {Promise<Session>}
+   */
+  async ask(token) {
     const identity = (await this.identity()) ?? undefined;
     const asked = { clinic: this.clinic, token, identity, locale: this.locale };
-    const session = await post(`${this.home}/v1/session`, asked);
-    this.token = session.session;
-    this.conversation = session.conversation;
-    this.signed = session.level === "signed";
-    return session;
+    return post(`${this.home}/v1/session`, asked);
+  }
+
+  /** @param {Session} session */
+  take({ session, level }) {
+    this.token = session;
+    this.signed = level === "signed";
   }
 
   /** End this session on the server; whether it hears is not waited for long. */
@@ -166,23 +181,26 @@ export class Api {
   }
 
   /**
-   * Ask for a fresh token for the same conversation. Several callers share one request.
+   * Ask for a fresh token for the same conversation. Several callers share one request, also one who comes late: a
+   * clinic's signed token is good for one request only.
+   * @param {string} used the token that was refused
    * @returns {Promise<boolean>} false when it did not work; `ended` says whether for good
    */
-  renew() {
+  async renew(used) {
+    if (this.ended || used !== this.token) return !this.ended;
     this.renewing ??= this.renewOnce().finally(() => (this.renewing = null));
     return this.renewing;
   }
 
   async renewOnce() {
-    const conversation = this.conversation;
     try {
-      const session = await this.open(this.token);
-      if (session.conversation !== conversation) this.ended = true;
-      const saved = this.store.load();
-      if (saved && !this.ended) this.store.save({ ...saved, token: session.session });
+      const session = await this.ask(this.token);
+      if (session.conversation !== this.conversation) this.ended = true;
+      if (this.ended) return false;
+      this.take(session);
+      this.store.change({ token: session.session });
     } catch (error) {
-      if (!(error instanceof Problem) || error.passing) return false;
+      if (!(error instanceof Problem) || !error.final) return false;
       this.ended = true;
     }
     return !this.ended;
@@ -208,6 +226,16 @@ export class Api {
   }
 
   /**
+   * Events after a number, as many as come in one answer.
+   * @param {number} seq
+   * @returns {Promise<ChatEvent[]>}
+   */
+  after(seq) {
+    const read = async (/** @type {Response} */ response) => (await response.json()).events;
+    return call("GET", `${this.path("events")}?after=${seq}&wait=0`, this.token, undefined, read);
+  }
+
+  /**
    * Anything else about the conversation: settings, feedback, the person's own data.
    * @param {string} method
    * @param {string} what path below the conversation
@@ -216,10 +244,11 @@ export class Api {
    * @throws {Problem}
    */
   async about(method, what, content) {
+    const used = this.token;
     try {
-      return await call(method, this.path(what), this.token, content);
+      return await call(method, this.path(what), used, content);
     } catch (error) {
-      if (!(error instanceof Problem) || error.status !== 401 || !(await this.renew())) throw error;
+      if (!(error instanceof Problem) || error.status !== 401 || !(await this.renew(used))) throw error;
       return call(method, this.path(what), this.token, content);
     }
   }
@@ -234,7 +263,7 @@ export class Api {
 export class Outbox {
   /**
    * @param {Api} api
-   * @param {(queue: Message[]) => void} keep called with what is not sent yet, whenever that changes
+   * @param {(message: Message, waits: boolean) => void} keep called when a message begins to wait and when it no longer does
    * @param {{onSent: (message: Message, seq: number) => void, onDelay: (message: Message, problem: Problem) => void,
    *          onRefused: (message: Message, problem: Problem) => void, onTry: (message: Message) => void,
    *          onEnded: () => void}} handlers
@@ -255,7 +284,7 @@ export class Outbox {
   /** @param {Message} message */
   add(message) {
     this.queue.push(message);
-    this.keep(this.queue);
+    this.keep(message, true);
     if (this.queue.length === 1) this.flush();
   }
 
@@ -288,19 +317,20 @@ export class Outbox {
   /** @param {Message} message */
   remove(message) {
     this.queue = this.queue.filter((waiting) => waiting !== message);
-    this.keep(this.queue);
+    this.keep(message, false);
   }
 
   async drain() {
     this.busy = true;
     while (this.queue.length && !this.api.ended) {
       const message = this.queue[0];
+      const used = this.api.token;
       this.handlers.onTry(message);
       try {
         const { seq } = await this.api.send(message);
         this.confirm(message.client_id, seq);
       } catch (error) {
-        if (!(await this.failed(message, /** @type {Problem} */ (error)))) break;
+        if (!(await this.failed(message, /** @type {Problem} */ (error), used))) break;
       }
     }
     this.busy = false;
@@ -310,17 +340,21 @@ export class Outbox {
   /**
    * @param {Message} message
    * @param {Problem} problem
+   * @param {string} used the token it was tried with
    * @returns {Promise<boolean>} true to go on with the queue at once
    */
-  async failed(message, problem) {
+  async failed(message, problem, used) {
     const expired = problem.status === 401;
-    if (expired && !this.renewed && (this.renewed = await this.api.renew())) return true;
-    if (!this.queue.includes(message)) return true;
-    if (expired || problem.passing) {
+    const again = expired && (await this.api.renew(used)) && !this.renewed;
+    this.renewed = again;
+    if (again || this.api.ended || !this.queue.includes(message)) return true;
+    // A refusal that is not the server's own is tried a few times, but must not hold up all that is written after it.
+    if (expired || problem.passing || (!problem.final && this.failures < FOREIGN_REFUSALS)) {
       this.handlers.onDelay(message, problem);
       this.timer = setTimeout(() => this.flush(), Math.max(backoff(this.failures++), problem.retryAfter));
       return false;
     }
+    this.failures = 0;
     this.remove(message);
     this.handlers.onRefused(message, problem);
     return true;

@@ -31,8 +31,8 @@ class Answer:
 
     `openings`: first bubbles, any of which validates; the first of them is the text's own. `helper`: the same, told to
     somebody who helps the person in pain. `plain`: the same in few and simple words. `facts`: where its digits come
-    from (``data/facts``). `figure`: the one cell of ``data/findings`` that it quotes. `check_first`: it starts somebody moving, so the quick safety check is offered
-    with it.
+    from (``data/facts``). `figure`: the one cell of ``data/findings`` that it quotes. `check_first`: it starts somebody
+    moving, so the quick safety check is offered with it.
     """
 
     id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -185,8 +186,15 @@ def _retention(given: dict[str, Any], file: str) -> Retention:
 def _safety_cards(given: dict[str, Any], numbers: Mapping[str, str], file: str) -> dict[str, SafetyCard]:
     cards = {}
     for language, card in given.items():
-        texts = tuple(fill(text, dict(numbers)) for text in bubbles(card["text"]))
+        texts = tuple(fill(text, _in_order(text, numbers)) for text in bubbles(card["text"]))
         if not texts:
             raise ContentError(f"{file}: safety_cards.{language} has no text")
         cards[language] = SafetyCard(language, texts, card["review"]["state"])
     return cards
+
+
+def _in_order(text: str, numbers: Mapping[str, str]) -> dict[str, str]:
+    """The numbers for a text: isolated where it runs from right to left, else "116 123" would stand there backwards."""
+    if unicodedata.bidirectional(text[0]) in ("R", "AL"):
+        return {key: f"\u2068{label}\u2069" for key, label in numbers.items()}
+    return dict(numbers)

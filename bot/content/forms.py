@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ SCALE, CHOICE, TEXT = "scale", "choice", "text"
 SURVEY = "survey"
 LONGEST_TEXT = 500
 REVIEW_STATES = ("pending", "signed")
+_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _FIELDS = {
     SCALE: ({"kind", "text", "low", "high"}, {"min", "max"}),
     CHOICE: ({"kind", "text", "choices"}, set()),
@@ -120,6 +122,8 @@ def _form(content: dict[str, Any], file: str) -> Form:
 
 def _item(key: str, fields: dict[str, Any], where: str) -> Item:
     kind = fields.get("kind")
+    if not _ID.fullmatch(key):
+        raise ContentError(f"{where}: an item's id is a short word in lower case, such as sleep_now.")
     if kind not in _FIELDS:
         raise ContentError(f"{where}: kind must be one of {', '.join(_FIELDS)}.")
     needed, allowed = _FIELDS[kind]

@@ -6,8 +6,9 @@ Rasa's own code reads and writes them; here they are only taken away, so that it
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import create_engine, inspect, text
@@ -58,7 +59,8 @@ def truncate_log(engine: Engine) -> None:
     reader is in the way it is left for the next time."""
     raw = engine.raw_connection()
     try:
-        raw.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        with suppress(sqlite3.Error):
+            raw.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     finally:
         raw.close()
 
@@ -67,9 +69,7 @@ def wordless(event: dict[str, Any]) -> dict[str, Any]:
     """A stored message of the patient without its words: what was understood stays, so that the dialogue goes on."""
     parsed = event.get("parse_data") or {}
     kept = {key: parsed[key] for key in _KEPT_OF_PARSE if key in parsed}
-    entities = [
-        {**one, "start": 0, "end": 0} for one in parsed.get("entities") or () if one.get("entity") in _FACTS
-    ]
+    entities = [{**one, "start": 0, "end": 0} for one in parsed.get("entities") or () if one.get("entity") in _FACTS]
     flag = parsed.get("red_flag")
     if isinstance(flag, dict) and isinstance(flag.get("worst"), dict):
         worst = {key: flag["worst"][key] for key in _KEPT_OF_FLAG if key in flag["worst"]}

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from bot.store.conversations import extend_token, hash_token
@@ -67,13 +67,8 @@ def revoke_token(session: Session, token: str) -> str | None:
 
 
 def use_token(session: Session, clinic: str, jti: str, forget_at: datetime) -> bool:
-    """Uses up a clinic's signed token, in the caller's transaction. False where it was used before.
-
-    Tokens that are too old to be accepted anyway are forgotten.
-    """
-    session.execute(
-        delete(UsedToken).where(UsedToken.expires_at <= now(session)).execution_options(synchronize_session=False)
-    )
+    """Uses up a clinic's signed token, in the caller's transaction. False where it was used before. The retention chore
+    forgets it after `forget_at`."""
     return insert_once(session, UsedToken, clinic=clinic, jti=jti, expires_at=forget_at)
 
 

@@ -15,13 +15,13 @@ import importlib.util
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
-from bot.content.files import DATA, read_yaml
+from bot.content.files import DATA
+from bot.content.interface import load_languages
 from bot.understanding.spelling import fold, vocabulary_words
 
 LATIN = "LATIN"
@@ -29,24 +29,28 @@ LATIN = "LATIN"
 UNDETERMINED = "und"
 # Letters and words that are read, at most: the beginning of a message tells its language.
 MOST_LETTERS, MOST_WORDS = 1500, 120
-# What a word of a language is worth as a sign of it: less if a dictionary of English has it, little if patients who
-# write English use it. Signs must come to ENOUGH with two different words, and the words that can only be English must
-# not come to more than ENGLISH_SHARE of all.
-RARE_IN_ENGLISH, COMMON_IN_ENGLISH = 0.5, 0.2
+# What a word of a listed language is worth as a sign of it: less if a dictionary of English has it, little if patients
+# who write English use it. Words that neither English nor the list has add something, names aside.
+SIGN, RARE_IN_ENGLISH, COMMON_IN_ENGLISH, UNKNOWN = 1.0, 0.5, 0.2, 0.3
+# Signs must come to ENOUGH, and words that can only be English to no more than ENGLISH_SHARE of all.
 ENOUGH, ENGLISH_SHARE = 1.4, 0.34
-# Without signs of a listed language: so many words, of which so few are English, and so many short ones that are not.
-# Lists of medicines have no short words; languages do.
-LONG_ENOUGH, HARDLY_ENGLISH, SHORT, SHORT_UNKNOWN = 6, 0.2, 4, 3
+# For a language that is not listed: so many words, no more English ones than this, and among the unknown ones a short
+# and a longer one. Lists of medicines have no short words, lists of abbreviations no long ones; languages have both.
+FEWEST, ENGLISH_AT_MOST, SHORT = 4, 0.3, 4
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+# Words that are written like names.
+_NAME = re.compile(r"[^\W\d_a-z][^\W\d_A-Z]+(?:['’][^\W\d_]+)*")
+# In scripts whose vowels are marks on letters, words are what stands between spaces.
+_SPACED = re.compile(r"[^\s.,;:!?()\"'؟،؛।]+")
 _ENGLISH_ENDING = re.compile(r"'(?:s|t|m|re|ve|ll|d|all|n)$")
 _APART = str.maketrans({"ł": "l", "ı": "i", "ß": "ss", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe"})
 
 
 @dataclass(frozen=True)
 class Known:
-    """What the decision rests on. `words`: of languages in Latin script, without accents, by tag; `others`: languages by
-    script, each with the letters and words of its own; `common`: what patients write in English; `english`: any word
-    of it."""
+    """What the decision rests on. `words`: of languages in Latin script, without accents, by tag; `others`: languages
+    by script, each with its tag, letters and words; `common`: what patients write in English; `english`: any English
+    word."""
 
     words: Mapping[str, frozenset[str]]
     others: Mapping[str, Sequence[tuple[str, frozenset[str], frozenset[str]]]]
@@ -61,13 +65,10 @@ def language_of(text: str) -> str | None:
     """
     folded = fold(text[:MOST_LETTERS])
     scripts = Counter(script for letter in folded if (script := script_of(letter)))
-    if not scripts:
-        return None
-    script, count = scripts.most_common(1)[0]
     latin = scripts.pop(LATIN, 0)
     if sum(scripts.values()) > latin:
         return _by_script(scripts, folded)
-    return None if script != LATIN else _by_words(folded)
+    return _by_words(text[:MOST_LETTERS], folded) if latin else None
 
 
 @lru_cache(maxsize=4096)
@@ -92,18 +93,13 @@ def load_known(data: Path = DATA) -> Known:
     return Known(words, others, common, common | _dictionary())
 
 
-def load_languages(data: Path = DATA) -> dict[str, dict[str, Any]]:
-    """``data/languages.yml`` as it is: by tag the name, script, direction, plural categories, letters and words."""
-    return dict(read_yaml(data / "languages.yml"))
-
-
 def _by_script(scripts: Mapping[str, int], folded: str) -> str:
     """The language of a script, by its letters and words where several share it."""
     known = load_known()
     if scripts.get("HIRAGANA", 0) + scripts.get("KATAKANA", 0) > 0:
         return "ja"
     script = max(scripts, key=lambda one: scripts[one])
-    found = set(_WORD.findall(folded))
+    found = set(_SPACED.findall(folded))
     best, most = UNDETERMINED, -1
     for tag, letters, words in known.others.get(script, ()):
         # A letter that no other one has counts for more than a word, which several may share.
@@ -113,32 +109,43 @@ def _by_script(scripts: Mapping[str, int], folded: str) -> str:
     return best
 
 
-def _by_words(folded: str) -> str | None:
+def _by_words(text: str, folded: str) -> str | None:
     known = load_known()
-    found = [word for whole in _WORD.findall(folded)[:MOST_WORDS] for word in _plain(whole) if len(word) > 1]
+    names = {fold(word) for word in _NAME.findall(text)}
+    wholes = _WORD.findall(folded)[:MOST_WORDS]
+    found = [word for whole in wholes for word in _plain(whole) if len(word) > 1]
+    named = {word for whole in wholes if whole in names for word in _plain(whole)}
     different = set(found)
+    unknown = {word for word in different - known.english - named if len(word) > 2}
     best, most = None, 0.0
     for tag, words in known.words.items():
         signs = different & words
-        score = sum(_worth(word, known) for word in signs)
-        if len(signs) > 1 and score >= ENOUGH and score > most and _english(found, signs, known) <= ENGLISH_SHARE:
-            best, most = tag, score
-    if best is None and len(different) >= LONG_ENOUGH and _english(found, (), known) <= HARDLY_ENGLISH:
-        unknown = [word for word in different if len(word) <= SHORT and word not in known.english]
-        return UNDETERMINED if len(unknown) >= SHORT_UNKNOWN else None
+        sure = sum(_worth(word, known) for word in signs)
+        more = len(unknown - signs)
+        # One word may be a loan, or part of a name; with a second one, or others that nobody knows, it is a language.
+        if len(signs) < 2 and (more < 2 or len(different) < FEWEST):
+            continue
+        # Two letters are easily a slip of an English word, or an abbreviation.
+        if not any(len(word) > 2 for word in signs - known.english):
+            continue
+        score = sure + UNKNOWN * more
+        if score >= ENOUGH and score > most and _english(found, signs, known) <= ENGLISH_SHARE:
+            best, most = tag if sure >= ENOUGH else UNDETERMINED, score
+    if best is None and len(different) >= FEWEST and _english(found, frozenset(), known) <= ENGLISH_AT_MOST:
+        short = any(len(word) <= SHORT for word in different - known.english - named)
+        return UNDETERMINED if short and any(len(word) > SHORT for word in unknown) else None
     return best
 
 
 def _worth(word: str, known: Known) -> float:
     if word in known.common:
         return COMMON_IN_ENGLISH
-    return RARE_IN_ENGLISH if word in known.english else 1.0
+    return RARE_IN_ENGLISH if word in known.english else SIGN
 
 
-def _english(found: Sequence[str], signs: Iterable[str], known: Known) -> float:
+def _english(found: Sequence[str], signs: Set[str], known: Known) -> float:
     """The share of the words that can only be English, all else being told by `signs`."""
-    signs = set(signs)
-    return sum(word in known.english and word not in signs for word in found) / len(found)
+    return sum(word in known.english and word not in signs for word in found) / len(found) if found else 1.0
 
 
 def _plain(word: str) -> list[str]:

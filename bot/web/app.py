@@ -24,12 +24,14 @@ from bot.handoff import worker
 from bot.handoff.email import ClinicMail, email_delivery
 from bot.settings import Settings
 from bot.store.session import connect
+from bot.understanding.language import load_known
 from bot.web import assets, inbox, pages, patient, pictures, reading, rights, sessions
 from bot.web.assistant import open_assistant
 from bot.web.embedding import CrossOrigin, named_origins
 from bot.web.identity import verifier_for
 from bot.web.limits import Limits
 from bot.web.problems import Problem, problem_response
+from bot.web.retention import RETENTION, retention_watch
 from bot.web.services import Services
 from bot.web.silence import SILENCE, silence_watch
 
@@ -56,8 +58,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
         app.state.services = made
         safety.load_cues()
         screening.warm_up()
+        load_known()
         warm_up = asyncio.create_task(_warm_up(made))
-        deliveries, chores = {"email": email_channel(made)}, {SILENCE: silence_watch(made)}
+        deliveries = {"email": email_channel(made)}
+        chores = {SILENCE: silence_watch(made), RETENTION: retention_watch(made)}
         notices = asyncio.create_task(worker.run(made.db, deliveries, made.stopping, chores=chores))
         try:
             yield
@@ -159,12 +163,16 @@ async def _warm_up(services: Services) -> None:
 async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "not_allowed"}.get(error.status_code, "internal")
-    return problem_response(request, Problem(code))
+    response = problem_response(request, Problem(code))
+    response.headers.update(error.headers or {})  # 405 says which methods there are
+    return response
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
     log.error("request_failed", path=request.url.path, cause=type(error).__name__)
-    return problem_response(request, Problem("internal"))
+    response = problem_response(request, Problem("internal"))
+    response.headers.update(HEADERS)  # made outside of SecurityHeaders
+    return response
 
 
 class SecurityHeaders:

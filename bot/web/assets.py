@@ -11,6 +11,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,7 +88,7 @@ def load_assets() -> Mapping[str, Asset]:
         "dark": "".join(_css(path) for path in DARK),
     }
     labels = {
-        tag: {"dir": words["dir"], **{key: words[key] for key in LOADER_WORDS}}
+        tag: {"dir": words["dir"], **{key.partition("_")[2]: words[key] for key in LOADER_WORDS}}
         for tag, words in wording.interfaces.items()
     }
     made = [
@@ -156,7 +157,7 @@ async def asset(request: Request) -> Response:
         kept = KEEP if wanted == found.name else "no-cache"
         return _answer(request, found.body, found.packed, wanted, {**headers, "Cache-Control": kept})
     released = RELEASED / wanted
-    if released.parent == RELEASED and released.is_file():
+    if released.parent == RELEASED and os.path.isfile(released):  # Path.is_file raises for a name that is too long
         body = released.read_bytes()
         return _answer(request, body, _packed(body), wanted, {**headers, "Cache-Control": KEEP})
     raise Problem("not_found")

@@ -14,6 +14,7 @@ from bot.content.figures import find_cell
 from bot.content.files import bubbles, fill
 from bot.content.replies import button, way_out
 from bot.content.report_words import load_card
+from bot.content.wording import ENGLISH
 from bot.safety import Finding
 from bot.web import pictures
 
@@ -157,6 +158,27 @@ def calls(clinic: Clinic, tier: str | None, category: str = "") -> list[dict[str
     if tier == EMERGENCY:
         return [*emergency, *own]
     return [*own, *lines.get("urgent", []), *emergency]
+
+
+def language_card(language: str, clinic: Clinic, wording: Wording, *, person: bool = True) -> dict[str, Any]:
+    """The clinic's own safety words in a language that the chat does not speak; in English where it has none.
+
+    `person`: with a button to ask for one, which works once the first notice is accepted.
+    """
+    own = clinic.safety_cards.get(language)
+    shown = language if own else ENGLISH
+    title = wording.interfaces.get(shown, {}).get("person_button") or wording.labels["talk_to_person"]
+    lines = clinic.calls
+    return body(
+        "safety",
+        own.bubbles if own else wording.bubbles("language_card", **clinic.numbers),
+        tier=None,
+        answer_id="language/card",
+        lang=shown,
+        calls=[*lines["emergency"], *lines["urgent"], *lines["crisis"][:1]],
+        **({"review": own.review} if own else {}),
+        **({"buttons": [button(title, PERSON)]} if person else {}),
+    )
 
 
 def consent(clinic: Clinic, wording: Wording) -> dict[str, Any]:

@@ -15,6 +15,7 @@ CHAT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'none'; img-src 'self'; connect-src 'self'; form-action 'none'; "
     "base-uri 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+SELF = "'self'"
 # Called from clinics' pages: the API itself and the pictures of answers.
 SHARED = ("/v1/", "/pictures/", "/static/logo.svg")
 ALLOWED = {
@@ -39,11 +40,12 @@ def named_origins(clinics: Mapping[str, Clinic]) -> set[str]:
     return named | ({"null"} if any(clinic.embedding.webview for clinic in clinics.values()) else set())
 
 
-def host_policy(url: str) -> dict[str, str]:
-    """What a clinic's page needs in its own policy, by way of showing the chat."""
+def host_policy(url: str, signs: bool = False) -> dict[str, str]:
+    """What a clinic's page needs in its own policy, by way of showing the chat. `signs`: the page also fetches tokens
+    for its patients from its own site."""
     return {
-        "frame": f"script-src {url}; frame-src {url}",
-        "in page": f"script-src {url}; connect-src {url}; img-src {url}",
+        "loader": f"script-src {url}; frame-src {url}" + ("; connect-src 'self'" if signs else ""),
+        "in page": f"script-src {url}; connect-src {url}{' ' + SELF if signs else ''}; img-src {url}",
     }
 
 
@@ -70,20 +72,24 @@ class CrossOrigin:
         self.origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1") if scope["type"] == "http" else ""
-        if origin not in self.origins or not scope["path"].startswith(SHARED):
+        if scope["type"] != "http" or not scope["path"].startswith(SHARED):
             await self.app(scope, receive, send)
             return
-        granted = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
-        if scope["method"] == "OPTIONS":
-            headers = [*granted, *ALLOWED.items(), (b"content-length", b"0")]
-            await send({"type": "http.response.start", "status": 204, "headers": headers})
-            await send({"type": "http.response.body", "body": b""})
-            return
+        origin = dict(scope["headers"]).get(b"origin", b"").decode("latin-1")
+        # Also where nothing is granted: a cache must not give one page the answer to another.
+        headers = [(b"vary", b"Origin")]
+        if origin in self.origins:
+            headers.append((b"access-control-allow-origin", origin.encode("latin-1")))
+            if scope["method"] == "OPTIONS":
+                headers += [*ALLOWED.items(), (b"content-length", b"0")]
+                await send({"type": "http.response.start", "status": 204, "headers": headers})
+                await send({"type": "http.response.body", "body": b""})
+                return
+            headers.append((b"access-control-expose-headers", b"retry-after"))
 
         async def with_grant(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).extend([*granted, (b"access-control-expose-headers", b"retry-after")])
+                message.setdefault("headers", []).extend(headers)
             await send(message)
 
         await self.app(scope, receive, with_grant)

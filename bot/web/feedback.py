@@ -21,7 +21,7 @@ from bot.store.opinions import DOWN, FELT_DISMISSED, HARD_TO_READ, NOT_FOR_ME, U
 from bot.store.session import DatabaseUnavailable
 from bot.web import bodies, turns
 from bot.web.heard import heard
-from bot.web.patient import alarm_words, read_json, whole_number, whose
+from bot.web.patient import alarm_words, not_swallowed, read_json, whole_number, whose
 from bot.web.plan import NO_ALARM
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
@@ -41,8 +41,9 @@ async def feedback(request: Request) -> Response:
     if reason is not None and not isinstance(reason, str):
         raise Problem("bad_field", "reason must be text.")
     reason = (reason or "").strip()
-    clinic, conversation_id = await whose(request, services, reason)
-    seq = whole_number(str(asked.get("seq", "")))
+    with not_swallowed(services, reason):
+        clinic, conversation_id = await whose(request, services, reason)
+        seq = whole_number(str(asked.get("seq", "")))
     # The same words about the same answer are one message, however often they come.
     key = f"feedback.{seq}.{hashlib.sha256(reason.encode('utf-8', 'replace')).hexdigest()[:24]}"
     incoming = turns.Incoming(conversation_id, clinic, key, reason)
@@ -58,7 +59,8 @@ async def feedback(request: Request) -> Response:
     if wait:
         raise Problem("too_many", events=alarm_words(services, incoming), retry_after=wait)
     try:
-        await in_thread(_keep, services, incoming, seq, value, code, await _said(services, incoming, seq))
+        said = await _said(services, incoming, seq)
+        await in_thread(_keep, services, incoming, seq, value, code, said)
     except opinions.NoReply:
         wrong = "seq must be the number of a reply of the assistant."
         raise Problem("bad_field", wrong, alarm_words(services, incoming)) from None
@@ -87,7 +89,7 @@ async def _said(services: Services, incoming: turns.Incoming, seq: int) -> bool:
 
 
 def _keep(services: Services, incoming: turns.Incoming, seq: int, value: str, code: str | None, said: bool) -> None:
-    """The feedback, and its answer, in one transaction. Where the reason was taken in as a message, that is answered."""
+    """The feedback and its answer, in one transaction. `said`: the reason was taken in, and answered, as a message."""
     with services.db.begin() as session:
         conversation = conversations.locked_conversation(session, incoming.conversation_id)
         event = opinions.reply_numbered(session, conversation.id, seq)
@@ -135,7 +137,7 @@ def reply(
         buttons = [*following, person] if following else way_out(services.wording)
         return _notice(services, clinic, "feedback_not_for_me", buttons)
     assert code == HARD_TO_READ
-    offered = [] if conversation.reading == "plain" else [button(labels["simple_words"], bodies.READING_PLAIN)]
+    offered = [] if conversation.reading == bodies.PLAIN else [button(labels["simple_words"], bodies.READING_PLAIN)]
     simpler = [fill(text, clinic.numbers) for text in _simpler(rated, getattr(answer, "forms", {}))]
     if not simpler:
         return _notice(services, clinic, "feedback_hard_to_read_none", [*offered, person])
@@ -147,10 +149,10 @@ def reply(
 def _simpler(rated: dict[str, Any], forms: dict[str, Any]) -> list[str]:
     """A simpler form of an answer than the one that was shown: in simple words, else the few of a flare."""
     forms = {**forms, **(rated.get("forms") or {})}
-    shown = list(rated.get("bubbles") or ())
-    after = {"plain": ("flare",), "flare": ()}.get(str(rated.get("form") or ""), ("plain", "flare"))
-    found = (list(forms.get(name) or ()) for name in after)
-    return next((texts for texts in found if texts and texts != shown), [])
+    shown = len(" ".join(rated.get("bubbles") or ()))
+    found = (list(forms.get(name) or ()) for name in (bodies.PLAIN, bodies.FLARE))
+    # An answer without simple words of its own has its whole text under that name.
+    return next((texts for texts in found if texts and len(" ".join(texts)) < shown), [])
 
 
 def _notice(

@@ -275,7 +275,7 @@ def _entry(desk: Desk, item: Handoff, event: Event) -> Entry:
     if event.author == events.PATIENT:
         who, name = "patient", words.text("who_patient")
         bubbles = (body.get("text") or body.get("fallback_text") or "",)
-        if body.get("payload"):
+        if body.get("payload") and "answers" not in body:
             notes.append(words.text("note_button"))
     elif event.author == events.CLINICIAN:
         who, bubbles = "clinician", tuple(body.get("bubbles") or ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ async def start(request: Request) -> Response:
     clinic = services.clinics.get(request.path_params["clinic"])
     if clinic is None:
         raise Problem("unknown_clinic")
-    return JSONResponse(_start(request, clinic, services.wording), headers={"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache", "Vary": "Accept-Language, Accept-Encoding"}
+    return _packed(request, JSONResponse(_start(request, clinic, services.wording), headers=headers))
 
 
 def _start(request: Request, clinic: Clinic, wording: Wording) -> dict[str, Any]:
@@ -109,10 +111,19 @@ def _page(
         "assets": load_assets(),
     }
     # Kept, so that going back shows the numbers with the server down; asked about each time, so that they are new.
-    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language"}
+    headers = {"Cache-Control": "private, no-cache", "Vary": "Accept-Language, Accept-Encoding"}
     if policy:
         headers["Content-Security-Policy"] = policy
-    return templates.TemplateResponse(request, template, {**shown, **more}, headers=headers)
+    return _packed(request, templates.TemplateResponse(request, template, {**shown, **more}, headers=headers))
+
+
+def _packed(request: Request, response: Response) -> Response:
+    """Made small for the way, where the browser can read that. Nothing on these pages is secret."""
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(response.body, 6, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
 
 
 async def healthz(request: Request) -> Response:

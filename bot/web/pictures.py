@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -9,6 +11,8 @@ from starlette.routing import Route
 from bot.web.problems import Problem
 
 DOTS, A_ROW, STEP, RADIUS = 100, 10, 24, 9
+# Not Starlette's {:int}: it fails for a number of thousands of digits.
+_NUMBER = re.compile(r"[0-9]{1,3}")
 # Filled or empty: the shape tells, not the colour alone. Both schemes, as the page has them.
 _STYLE = (
     "circle{fill:none;stroke:#8b8577;stroke-width:2}.on{fill:#12575a;stroke:#12575a}"
@@ -17,7 +21,7 @@ _STYLE = (
 
 
 def routes() -> list[Route]:
-    return [Route("/pictures/dots-{filled:int}.svg", dots)]
+    return [Route("/pictures/dots-{filled}.svg", dots)]
 
 
 def path(filled: int) -> str:
@@ -40,7 +44,8 @@ def dots_svg(filled: int) -> str:
 
 async def dots(request: Request) -> Response:
     """The picture. What it shows never changes under its address."""
-    filled = request.path_params["filled"]
+    asked = request.path_params["filled"]
+    filled = int(asked) if _NUMBER.fullmatch(asked) else DOTS + 1
     if filled > DOTS:
         raise Problem("not_found")
     headers = {

@@ -12,6 +12,7 @@ from bot.safety import Finding, Screening, has_direct_question, is_plain_no, is_
 from bot.safety.check import Step
 from bot.safety.schema import NO
 from bot.safety.scope import OTHER_NOW
+from bot.understanding.language import language_of
 from bot.web import check
 from bot.web.bodies import (
     CONSENT,
@@ -28,6 +29,7 @@ from bot.web.bodies import (
 ALARM, ASK, CLEARED, HOLD, RELEASE, PERSON_ASKED = "alarm", "ask", "cleared", "hold", "release", "person"
 CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed", "human_holds", "converse"
 LATE, CHECK, NONE_LISTED, REFUSED, ANSWERED = "late", "check", "none_listed", "refused", "answered"
+LANGUAGE = "language"
 ENDED, FILLED, READING = "ended", "filled", "reading"
 NO_ALARM = (None, "T4")
 TALK_TO_PERSON = "/talk_to_person"
@@ -58,6 +60,7 @@ class Plan:
     `step`: where the safety check goes on. `also`: a second yes, where a button gave one while a question was open.
     `question`: what is asked after an alarm because it would be graver. `direct`: the alarm is followed by its
     category's direct question. `answer`: how an open question was answered, where the answers have words of their own.
+    `language`: the message is in this one and not in English, so the clinic's card in it is shown, after anything else.
     """
 
     kind: str
@@ -69,6 +72,7 @@ class Plan:
     question: Finding | None = None
     direct: bool = False
     answer: str = ""
+    language: str = ""
 
 
 def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
@@ -110,16 +114,19 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         return Plan(HUMAN_HOLDS)
     if asked is not None:
         earlier = str((situation.pending or {}).get("text", ""))
-        return Plan(CLEARED, asked, "" if situation.hold else earlier, (asked.category,), answer=answer)
+        language = "" if situation.hold else language_of(earlier) or ""
+        heard = "" if situation.hold or language else earlier
+        return Plan(CLEARED, asked, heard, (asked.category,), answer=answer, language=language)
     if screening.ask and finding is not None:
         return Plan(ASK, finding, said.text)
+    language = "" if said.payload else language_of(said.text) or ""
     if situation.hold:
         # A typed "yes" says that they are safe only where that was what was asked last.
         typed_yes = not said.payload and is_plain_yes(said.text) and bool(situation.hold.get("asked_safe"))
         released = said.payload == SAFETY_RELEASE or typed_yes
         if not released and not said.payload and is_refusal(said.text):
             return Plan(REFUSED)
-        return Plan(RELEASE if released else HOLD)
+        return Plan(RELEASE) if released else Plan(HOLD, language=language)
     if said.payload == END:
         return Plan(ENDED)
     if said.payload.startswith(FORM):
@@ -132,6 +139,8 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         return Plan(CHECK, step=step)
     if said.payload == check.LIST_NONE:
         return Plan(NONE_LISTED)
+    if language:
+        return Plan(LANGUAGE, language=language)
     return Plan(CONVERSE, text=said.text)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,7 +16,7 @@ from starlette.routing import Route
 from bot.content.kept import WrongFact, load_kept_words
 from bot.store import audit, rights
 from bot.store.session import Database, DatabaseUnavailable
-from bot.web import export
+from bot.web import export, feedback
 from bot.web.assistant import Assistant, AssistantAway, AssistantUnavailable
 from bot.web.patient import read_json, whole_number, whose
 from bot.web.problems import Problem
@@ -35,6 +37,7 @@ def routes() -> list[Route]:
         Route(here, erase, methods=["DELETE"]),
         Route(f"{here}/facts", change_fact, methods=["PATCH"]),
         Route(f"{here}/messages/{{seq}}", erase_message, methods=["DELETE"]),
+        *feedback.routes(),
     ]
 
 
@@ -89,9 +92,7 @@ async def change_fact(request: Request) -> Response:
         with services.db.begin() as session:
             act = "fact.forgotten" if value is None else "fact.changed"
             details = {"key": key}
-            audit.record(
-                session, clinic=clinic.id, actor="patient", act=act, subject=conversation_id, details=details
-            )
+            audit.record(session, clinic=clinic.id, actor="patient", act=act, subject=conversation_id, details=details)
 
     try:
         await services.assistant.change_fact(conversation_id, str(key), value)
@@ -106,7 +107,7 @@ async def erase(request: Request) -> Response:
     """DELETE …/data: erases words, dialogue state and tokens. 409 while a message is with the clinic's people."""
     services: Services = request.app.state.services
     clinic, conversation_id = await whose(request, services)
-    await _alone(services, conversation_id, lambda: _erase_all(services, conversation_id))
+    await _alone(services, conversation_id, partial(_erase_all, services, conversation_id))
     services.news(conversation_id, clinic.id)
     return Response(status_code=204)
 
@@ -116,13 +117,13 @@ async def erase_message(request: Request) -> Response:
     services: Services = request.app.state.services
     clinic, conversation_id = await whose(request, services)
     seq = whole_number(request.path_params["seq"])
-    await _alone(services, conversation_id, lambda: _erase_one(services, conversation_id, seq))
+    await _alone(services, conversation_id, partial(_erase_one, services, conversation_id, seq))
     services.news(conversation_id, clinic.id)
     return Response(status_code=204)
 
 
-async def _erase_all(services: Services, conversation_id: str) -> None:
-    settled = await settle(services.assistant, conversation_id)
+async def _erase_all(services: Services, conversation_id: str, alone: bool) -> None:
+    settled = await settle(services.assistant, conversation_id) and alone
     await in_thread(erase_everything, services.db, services.settings.tracker_url, conversation_id)
     if not settled:
         services.in_order(conversation_id, _once_more(services, conversation_id))
@@ -134,8 +135,8 @@ async def _once_more(services: Services, conversation_id: str) -> None:
     await in_thread(erase_left_over, services.db, services.settings.tracker_url, conversation_id)
 
 
-async def _erase_one(services: Services, conversation_id: str, seq: int) -> None:
-    settled = await settle(services.assistant, conversation_id)
+async def _erase_one(services: Services, conversation_id: str, seq: int, alone: bool) -> None:
+    settled = await settle(services.assistant, conversation_id) and alone
     shown = services.wording.messages["message_erased"]
     tracker_url = services.settings.tracker_url
 
@@ -188,9 +189,12 @@ async def settle(assistant: Assistant, conversation_id: str) -> bool:
     return True
 
 
-async def _alone(services: Services, conversation_id: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _alone(services: Services, conversation_id: str, work: Callable[[bool], Awaitable[None]]) -> None:
     """Does the work in the conversation's line, after the turns that are in it and before later ones: none of them
-    can write again what is erased. Waits so long at most, then goes ahead. Raises Problem."""
+    can write again what is erased. Waits so long at most, then goes ahead; the work is told whether its turn has come.
+
+    Raises Problem.
+    """
     turn, done = asyncio.Event(), asyncio.Event()
 
     async def hold_line() -> None:
@@ -199,11 +203,9 @@ async def _alone(services: Services, conversation_id: str, work: Callable[[], Aw
 
     services.in_order(conversation_id, hold_line())
     try:
-        await asyncio.wait_for(turn.wait(), SETTLE_SECONDS)
-    except asyncio.TimeoutError:
-        log.warning("erased_during_a_turn")
-    try:
-        await work()
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(turn.wait(), SETTLE_SECONDS)
+        await work(turn.is_set())
     except rights.OpenHandoff:
         raise Problem("open_handoff") from None
     except rights.NotTheirs:

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.content import Clinic
+from bot.content.wording import ENGLISH
 from bot.store import conversations, events, identities
 from bot.store.models import Conversation
 from bot.store.session import DatabaseUnavailable
@@ -70,15 +71,17 @@ async def open_session(request: Request) -> Response:
     if clinic is None:
         raise Problem("unknown_clinic")
     refuse_foreign(request, clinic)
-    token = asked.get("token") or ""
-    if not isinstance(token, str):
+    token = asked.get("token")
+    if token is not None and not isinstance(token, str):
         raise Problem("bad_field", "token must be text.")
+    if not isinstance(asked.get("locale") or "", str):
+        raise Problem("bad_field", "locale must be text.")
     person = None
     if asked.get("identity") is not None:
         person = await _person(services, clinic, asked["identity"])
     locale = str(asked.get("locale") or (person.locale if person else None) or "en")[:20]
     try:
-        ready = await in_thread(_open, services, Asked(clinic, token, locale, person))
+        ready = await in_thread(_open, services, Asked(clinic, token or "", locale, person))
     except Refused as refused:
         raise _bad_identity(clinic, refused) from None
     except DatabaseUnavailable:
@@ -198,6 +201,11 @@ def _new(
         author=events.SYSTEM,
         body=bodies.consent(asked.clinic, services.wording),
     )
+    language = asked.locale.split("-")[0].lower()
+    if language in asked.clinic.safety_cards and language != ENGLISH:
+        # The notice is in English, and whoever set the page to this language may not read it.
+        card = bodies.language_card(language, asked.clinic, services.wording, person=False)
+        events.append_event(session, opened.conversation.id, type=events.MESSAGE, author=events.BOT, body=card)
     return Ready(opened.token, opened.conversation, opened.session.expires_at, slides, created=True, left=left)
 
 

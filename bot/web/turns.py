@@ -25,7 +25,7 @@ from bot.content import Clinic
 from bot.safety import Finding, Screening
 from bot.screening import screen as screen_words
 from bot.store import conversations, events, gaps, opinions, rights
-from bot.store.models import Conversation
+from bot.store.models import Conversation, storable_text
 from bot.store.session import DatabaseUnavailable
 from bot.understanding.gap_words import kept_words
 from bot.web import bodies, check, consent, forms
@@ -178,12 +178,7 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
         if incoming.payload == bodies.CONSENT:
             body |= consent.accepted(session, conversation.id)
         appended = events.append_event(
-            session,
-            conversation.id,
-            type=events.MESSAGE,
-            author=events.PATIENT,
-            body=body,
-            client_id=incoming.key,
+            session, conversation.id, type=events.MESSAGE, author=events.PATIENT, body=body, client_id=incoming.key
         )
         seq = appended.event.seq
         if not appended.created:
@@ -273,8 +268,10 @@ def _answer_at_once(
     elif decided.kind == planning.FILLED:
         say(forms.thanks(forms.named(incoming.payload), clinic))
     elif decided.kind == planning.READING:
-        conversation.reading = "plain"
-        say({**bodies.notice("reading_plain", clinic, wording), "reading": "plain"})
+        conversation.reading = bodies.PLAIN
+        say({**bodies.notice("reading_plain", clinic, wording), "reading": bodies.PLAIN})
+    if decided.language:
+        say(bodies.language_card(decided.language, clinic, wording))
 
 
 def _rasa_hears(plan: Plan) -> bool:
@@ -295,7 +292,7 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: 
     payload = planning.TALK_TO_PERSON if plan.kind == planning.PERSON_ASKED else incoming.payload
     if plan.kind == planning.CLEARED:
         payload = ""
-    text = plan.text or incoming.text
+    text = storable_text(plan.text or incoming.text)  # as it is kept: half a character cannot be sent on
     try:
         replies = await services.assistant.say(
             conversation=incoming.conversation_id,

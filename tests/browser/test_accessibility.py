@@ -37,6 +37,8 @@ def test_the_chat_in_every_state(browser: Browser, stack: Stack) -> None:
 
 def test_the_demo_page(browser: Browser, stack: Stack) -> None:
     home = open_tab(browser, f"{stack.url}/")
+    assert home.violations() == []
+    home.page.click("[data-pne-open]")
     home.page.frame_locator("iframe").locator(".kind-consent .choice").wait_for()
     assert home.violations() == []
     assert home.errors == []

@@ -19,7 +19,7 @@ WEATHER = "Sunny spells"
 ABUSE = "my husband hits me and I am afraid to go home"
 # What the page holds in the very moment of the click, before anything has been loaded.
 AT_ONCE = """() => {
-  document.getElementById("leave").click();
+  everywhere("#leave")[0].click();
   return [document.body.childElementCount, sessionStorage.length, document.title];
 }"""
 
@@ -142,7 +142,7 @@ def test_it_works_with_the_server_down_and_with_the_next_page_out_of_reach(brows
 def test_it_works_without_the_chat_and_without_any_script(browser: Browser, web: Stack) -> None:
     broken = open_tab(browser, "about:blank")
     weather(broken.page)
-    broken.page.route("**/widget/chat.js*", lambda route: route.abort())
+    broken.page.route("**/w/pne-chat*", lambda route: route.abort())
     broken.page.goto(f"{web.url}/chat/demo")
     for _ in range(3):
         broken.page.keyboard.press("Shift")
@@ -151,7 +151,7 @@ def test_it_works_without_the_chat_and_without_any_script(browser: Browser, web:
     plain = open_tab(browser, "about:blank", java_script_enabled=False)
     weather(plain.page)
     plain.page.goto(f"{web.url}/chat/demo")
-    plain.page.click("#leave")
+    plain.page.click("a.leave")
     expect(plain.page).to_have_url(AWAY)
     plain.close()
 
@@ -159,6 +159,7 @@ def test_it_works_without_the_chat_and_without_any_script(browser: Browser, web:
 def test_in_a_frame_the_whole_page_is_left(browser: Browser, web: Stack) -> None:
     home = open_tab(browser, f"{web.url}/")
     weather(home.page)
+    home.page.click("[data-pne-open]")
     inner = home.page.frame_locator("iframe")
     inner.locator(".kind-consent .choice:not([aria-disabled])").click()
     inner.locator("#input:not([disabled])").fill(ABUSE)
@@ -167,6 +168,7 @@ def test_in_a_frame_the_whole_page_is_left(browser: Browser, web: Stack) -> None
     inner.locator("#leave").click()
     expect(home.page).to_have_url(AWAY)
     home.page.goto(f"{web.url}/")
+    home.page.click("[data-pne-open]")
     inner.locator(".kind-consent .choice:not([aria-disabled])").wait_for()
     assert "husband" not in str(inner.locator("body").inner_text())
     home.close()

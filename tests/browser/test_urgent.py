@@ -35,8 +35,12 @@ def thrown(tab: Tab) -> list[str]:
 
 def numbers_open(tab: Tab) -> None:
     tab.page.click("#urgent summary")
+    numbers_shown(tab, "#urgent")
+
+
+def numbers_shown(tab: Tab, where: str) -> None:
     for number in ("tel:999", "tel:111", "tel:116123", "sms:85258"):
-        expect(tab.page.locator(f"#urgent a[href='{number}']").first).to_be_visible()
+        expect(tab.page.locator(f"{where} a[href='{number}']").first).to_be_visible()
     assert thrown(tab) == []
 
 
@@ -51,7 +55,15 @@ def test_the_first_html_alone_is_enough(browser: Browser, web: Stack) -> None:
 
     tab.page.route("**/*", only_the_page)
     tab.page.goto(f"{web.url}/chat/demo")
-    numbers_open(tab)
+    numbers_shown(tab, ".pne-before")
+    tab.close()
+
+
+def test_a_chat_that_never_comes_leaves_the_numbers_in_sight(browser: Browser, web: Stack) -> None:
+    tab = open_tab(browser, "about:blank")
+    tab.page.route("**/w/pne-chat*", lambda route: route.fulfill(body="throw 1", content_type="text/javascript"))
+    tab.page.goto(f"{web.url}/chat/demo")
+    numbers_shown(Tab(tab.page), ".pne-before")
     tab.close()
 
 
@@ -74,7 +86,7 @@ def test_the_way_back_to_the_page_shows_it_with_the_server_dead(browser: Browser
     web.stop_part("web")
     try:
         tab.page.go_back()
-        numbers_open(tab)
+        numbers_open(tab)  # kept by the browser, chat and all
     finally:
         web.start_part("web")
     tab.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from sqlalchemy import inspect, text
 from bot.content.silence import load_silence
 from bot.handoff import escalate as h
 from bot.handoff import silence, worker
-from bot.store import audit, handoffs, outbox
+from bot.store import audit, handoffs, identities, outbox
 from bot.store import session as store
-from bot.store.conversations import conversation_with, set_hold, set_pending, take_pending
+from bot.store.conversations import conversation_with, open_conversation, set_hold, set_pending, take_pending
 from bot.store.events import append_event, events_after
 from bot.store.models import metadata
 from bot.store.session import Database
@@ -106,6 +107,24 @@ def test_many_appends_at_once_leave_no_gap(db: Database) -> None:
     at_once(*[lambda writer=writer: write(writer) for writer in range(8)])
     with db.read() as session:
         assert [e.seq for e in events_after(session, conversation_id, 0)] == list(range(1, 81))
+
+
+def test_a_signed_token_is_used_once_and_a_person_gets_one_conversation(db: Database) -> None:
+    def enter(number: int) -> tuple[bool, str]:
+        with db.begin() as session:
+            used = identities.use_token(session, CLINIC, f"jti-{number % 4}", db.clock())
+            found = identities.conversation_of(session, CLINIC, "subject")
+            if found is None:
+                opened = open_conversation(
+                    session, clinic=CLINIC, locale="en", lifetime=timedelta(days=1), subject="subject"
+                )
+                found = opened.conversation
+                append_event(session, found.id, type="message", author="system", body={"kind": "consent"})
+            return used, str(found.id)
+
+    made = at_once(*[lambda number=number: enter(number) for number in range(8)])
+    assert sorted(used for used, _ in made) == [False] * 4 + [True] * 4
+    assert len({conversation for _, conversation in made}) == 1
 
 
 def test_a_double_click_writes_one_event(db: Database) -> None:

@@ -28,26 +28,41 @@ DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 WAIT_MS = 20_000
 
-# What the live regions were given, and when a clinician's words came onto the page.
+# What the live regions were given, and when a clinician's words came onto the page. The chat is in a shadow root.
 WATCH = """
 window.heard = [];
 window.cameAt = {};
-addEventListener("DOMContentLoaded", () => {
+window.everywhere = (css) => [document, ...[...document.querySelectorAll("pne-chat")].map((chat) => chat.shadowRoot)]
+  .flatMap((root) => [...root.querySelectorAll(css)]);
+window.focused = () => {
+  let node = document.activeElement;
+  while (node?.shadowRoot?.activeElement) node = node.shadowRoot.activeElement;
+  return node;
+};
+const watched = new WeakSet();
+const watchIn = (root) => new MutationObserver(() => {
   for (const id of ["polite", "assertive"]) {
-    const region = document.getElementById(id);
-    if (region) new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(
+    const region = root.getElementById(id);
+    if (!region || watched.has(region)) continue;
+    watched.add(region);
+    new MutationObserver((changes) => changes.forEach((change) => change.addedNodes.forEach(
       (node) => heard.push([id, node.textContent])))).observe(region, { childList: true });
   }
-  new MutationObserver(() => {
-    for (const node of document.querySelectorAll(".clinician")) cameAt[node.dataset.seq] ??= Date.now();
-  }).observe(document.body, { childList: true, subtree: true });
-});
+  for (const node of root.querySelectorAll(".clinician")) cameAt[node.dataset.seq] ??= Date.now();
+}).observe(root, { childList: true, subtree: true });
+watchIn(document);
+const attach = Element.prototype.attachShadow;
+Element.prototype.attachShadow = function (options) {
+  const root = attach.call(this, options);
+  watchIn(root);
+  return root;
+};
 """
-SIDEWAYS = """() => Math.max(...[document.documentElement, ...document.querySelectorAll(".app, .log")]
+SIDEWAYS = """() => Math.max(...[document.documentElement, ...everywhere(".app, .log, .menu")]
   .map((node) => node.scrollWidth - node.clientWidth))
 """
-TARGETS = "button, summary, a, textarea, select, input:not([type=hidden])"
-SMALL_TARGETS = """(targets) => [...document.querySelectorAll(targets)]
+TARGETS = "button, summary, a, textarea, select, label.option, input:not([type=hidden], .option input)"
+SMALL_TARGETS = """(targets) => everywhere(targets)
   .filter((node) => node.checkVisibility() && !node.matches(".skip, p a, li a:not(.call), [type=checkbox]"))
   .map((node) => [node, node.getBoundingClientRect()])
   .filter(([, box]) => box.height < 43.9 || box.width < 43.9)

@@ -48,7 +48,11 @@ def small_content(folder: Path) -> Path:
     write(data / "own_lines.yml", {"RF38": ["abuse"]})
     write(data / "numbers.yml", {"GB": {"checked": "2026-01-02", **{use: [line] for use in NEEDED}}})
     write(data / "messages.yml", {"messages": {"hello": "Hello."}, "labels": {"ok": "OK"}, "mail": {}})
-    write(data / "interface" / "en.yml", {"send": "Send"})
+    shutil.copyfile(DATA / "languages.yml", data / "languages.yml")
+    for tag, name in (("en", "English"), ("es", "Español"), ("ar", "العربية")):
+        about = {"lang": tag, "dir": "rtl" if tag == "ar" else "ltr", "name": name}
+        about["answers_language"] = "" if tag == "en" else "English."
+        write(data / "interface" / f"{tag}.yml", {**about, "send": "Send"})
     write(data / "demo_page.yml", {"title": "Title"})
     write(data / "inbox.yml", {"claim": "Claim"})
     responses: dict[str, Any] = {

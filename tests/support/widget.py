@@ -89,7 +89,7 @@ def running_widget(folder: Path, port: int = 0, **clinic: Any) -> Iterator[Widge
     server = _Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not server.started:
         if time.monotonic() > until or not thread.is_alive():
             raise AssertionError("the app did not start")

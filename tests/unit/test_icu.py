@@ -164,7 +164,8 @@ def messages(draw: st.DrawFn, depth: int = 2) -> str:
 
 
 FRAGMENTS = st.lists(
-    st.sampled_from([*"{}'#, ", "''", "n", "{n, plural, ", "{x, select, ", "one {", "=3{", "other {", "}}"]), max_size=14
+    st.sampled_from([*"{}'#, ", "''", "n", "{n, plural, ", "{x, select, ", "one {", "=3{", "other {", "}}"]),
+    max_size=14,
 )
 VALUES = st.fixed_dictionaries({"n": st.integers(0, 4), "x": st.sampled_from(["a", "b", "3", "z"])})
 

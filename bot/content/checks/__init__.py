@@ -11,7 +11,7 @@ from typing import Any
 from bot.content.answers import load_answers, load_controls, load_facts, load_sources
 from bot.content.checks import answers as of_answers
 from bot.content.checks import figures as of_figures
-from bot.content.checks import language
+from bot.content.checks import interface, language
 from bot.content.checks.fault import Fault
 from bot.content.checks.language import BANNED, PLACEHOLDERS
 from bot.content.checks.outside import wording_in_code
@@ -19,6 +19,7 @@ from bot.content.checks.training import FEWEST_EXAMPLES, FEWEST_OUTSIDE, consist
 from bot.content.clinics import load_clinics
 from bot.content.figures import load_regions
 from bot.content.files import DATA, ContentError, name, read_yaml
+from bot.content.forms import load_forms
 from bot.content.inbox import load_inbox_wording
 from bot.content.library import load_terms
 from bot.content.report_words import load_card, load_report_words
@@ -30,7 +31,7 @@ __all__ = ["BANNED", "FEWEST_EXAMPLES", "FEWEST_OUTSIDE", "PLACEHOLDERS", "Fault
 OLDEST_NUMBERS = datetime.timedelta(days=366)
 LOADERS = (
     load_answers, load_controls, load_sources, load_facts, load_wording, load_inbox_wording, load_clinics, load_silence,
-    load_terms, load_regions, load_report_words, load_card,
+    load_terms, load_regions, load_report_words, load_card, load_forms,
 )  # fmt: skip
 # What every answer is held to, by name; ``pne check --explain`` shows them one by one.
 OF_AN_ANSWER = {
@@ -66,6 +67,7 @@ def check_all(data: Path = DATA, today: datetime.date | None = None) -> list[Fau
             faults += check(answer, data)
     for found in (
         wording_in_code() if data == DATA else iter(()), _titles(data), of_figures.tables(data),
+        interface.languages(data),
         of_figures.card_texts(data), enough_examples(data), consistent(data),
         _dates(data), _old_numbers(data, today or datetime.date.today()), _unused(data),
     ):  # fmt: skip

@@ -13,8 +13,8 @@ from bot.settings import ROOT
 # Written for people who run the product, not for patients: the command line, its start, the checks, the model's card,
 # and problem JSON, whose sentences the page never shows.
 FOR_OPERATORS = (
-    "bot/cli.py", "bot/cli_content.py", "bot/processes.py", "bot/settings.py", "bot/web/problems.py",
-    "bot/model_card.py", "bot/content/checks/", "bot/rasa_light/",
+    "bot/cli.py", "bot/cli_content.py", "bot/cli_reports.py", "bot/processes.py", "bot/settings.py",
+    "bot/web/problems.py", "bot/model_card.py", "bot/content/checks/", "bot/rasa_light/",
 )  # fmt: skip
 # A sentence: starts with a capital, has three words or more, and ends as sentences do.
 SENTENCE = re.compile(r"(?:^|[\s>])[A-Z][\w'’]*(?: [\w'’,]+){2,}[^<>{}]*[.?!…](?:\s|$)")

@@ -186,7 +186,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8090, help="port to listen on (default: %(default)s)")
     parser.epilog = "PNE_URL is the address of the chat's server, http://127.0.0.1:8080 where it is not set."
     given = parser.parse_args()
-    uvicorn.run(create_portal(os.environ.get("PNE_URL", "http://127.0.0.1:8080")), host=given.host, port=given.port)
+    app = create_portal(os.environ.get("PNE_URL", "http://127.0.0.1:8080"))
+    # No web sockets here, and the chat's environment has too old a library for them.
+    uvicorn.run(app, host=given.host, port=given.port, ws="none")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,213 @@
+"""The parts of the ``pne`` command that are about patients' data: how the chat is used, copies, and erasing."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bot.settings import Settings, read_settings
+
+T = TypeVar("T")
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+Conversation = Annotated[str, typer.Argument(help="The conversation's id, as the patient's own copy shows it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to ``pne``."""
+    app.command("report")(show_report)
+    app.command("export")(export_conversation)
+    app.command("erase")(erase_conversation)
+
+
+def show_report(
+    clinic: Annotated[str, typer.Argument(help="Clinic id.")],
+    since: Annotated[str, typer.Option(help="Count from this day on (YYYY-MM-DD, UTC).")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Plain data instead of tables.")] = False,
+) -> None:
+    """How a clinic's chat is used and rated: counts and means. No words of patients; small numbers are left out."""
+    from bot.content.clinics import load_clinics
+    from bot.content.forms import load_forms
+    from bot.store.reports import report
+
+    if clinic not in load_clinics():
+        _stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(load_clinics()))}.")
+    forms = {
+        form.id: {item.id: tuple(item.choices) if item.choices else None for item in form.items if item.kind != "text"}
+        for form in load_forms().values()
+    }
+    with _database(read_settings()) as db, db.read() as session:
+        found = report(session, clinic, _day(since), forms)
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        _print_report(found)
+
+
+def export_conversation(
+    conversation: Conversation,
+    file: Annotated[Path | None, typer.Argument(help="Where to write it. Default: standard output.")] = None,
+    form: Annotated[str, typer.Option("--format", help="html (to read) or json (as data).")] = "json",
+) -> None:
+    """Everything that is kept of one conversation, as its patient can download it. It holds the patient's words.
+
+    CONVERSATION is its id, as the patient's own copy shows it. That a copy was made is noted in the audit.
+    """
+    from bot.content.clinics import load_clinics
+    from bot.store import rights
+    from bot.web import export
+    from bot.web.rights import everything
+
+    if form not in ("html", "json"):
+        _stop(f"--format is html or json, not {form!r}.")
+    settings = read_settings()
+    with _database(settings) as db, _named(conversation):
+        found = _with_rasa(settings, lambda assistant: everything(db, assistant, conversation))
+        with db.begin() as session:
+            rights.record_export(session, conversation, rights.BY_CLINIC)
+        clinic = load_clinics().get(found["clinic"])
+        name = clinic.name if clinic is not None else found["clinic"]
+        text = export.document(found, name, db.clock()) if form == "html" else json.dumps(found, indent=2) + "\n"
+    if file is None:
+        sys.stdout.write(text)
+        return
+    try:
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        _stop(f"{file} cannot be written: {error.strerror}.")
+    missing = " What the dialogue noted is missing: Rasa does not answer." if found["facts"] is None else ""
+    errors.print(f"Written: {file}.{missing}", markup=False)
+
+
+def erase_conversation(
+    conversation: Conversation,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase one conversation for good, as its patient can: words, name, answers, tokens and the dialogue's state.
+
+    CONVERSATION is its id, as the patient's own copy shows it. Not while a message of it is with the clinic's team.
+    """
+    from bot.store import rights
+    from bot.store.conversations import conversation_with
+    from bot.web.rights import erase_everything, erase_left_over, settle
+
+    settings = read_settings()
+    with _database(settings) as db, _named(conversation):
+        with db.read() as session:
+            found = conversation_with(session, conversation)
+            erased, clinic, at = rights.is_erased(found), found.clinic, found.updated_at
+        if erased:
+            console.print(f"Nothing to do: {conversation} was erased before.", markup=False)
+            return
+        if not yes:
+            typer.confirm(f"Erase {conversation} ({clinic}, last used {at:%Y-%m-%d}) for good?", abort=True)
+        _with_rasa(settings, lambda assistant: settle(assistant, conversation))
+        erase_everything(db, settings.tracker_url, conversation, rights.BY_CLINIC)
+        # A turn that began in between has ended, or been turned away, when Rasa answers again.
+        _with_rasa(settings, lambda assistant: settle(assistant, conversation))
+        erase_left_over(db, settings.tracker_url, conversation)
+    console.print(f"Erased: {conversation}", markup=False)
+
+
+def _print_report(found: dict[str, Any]) -> None:
+    when = f" since {found['since'][:10]}" if found["since"] else ""
+    talks = found["conversations"]
+    console.print(
+        f"{found['clinic']}{when}: opened {talks['opened']}, first notice accepted {talks['accepted']}, "
+        f"with a message passed on to the team {talks['passed_on']}.",
+        markup=False,
+    )
+    rated = Table("Answer", "Of use", "Not of use", "Not for me", "Hard to read", "Felt dismissed", title="Answers")
+    for row in found["answers"]:
+        reasons = (str(count) for count in row["reasons"].values())
+        rated.add_row(escape(row["answer"] or "(no id)"), str(row["up"]), str(row["down"]), *reasons)
+    console.print(rated if found["answers"] else "No answer was rated.")
+    if found["most_disliked"]:
+        console.print(f"Most often not of use: {', '.join(found['most_disliked'])}", markup=False)
+    for form, answers in found["surveys"].items():
+        console.print(f"Form {form}: answered in {answers['n']} conversations.", markup=False)
+        table = Table("Item", "Answers", "Mean or counts")
+        for item, numbers in answers["items"].items():
+            if "mean" in numbers:
+                told = "-" if numbers["mean"] is None else str(numbers["mean"])
+            else:
+                told = ", ".join(f"{choice} {count}" for choice, count in sorted(numbers["choices"].items())) or "-"
+            table.add_row(escape(item), str(numbers["n"]), escape(told))
+        console.print(table)
+
+
+def _day(text: str) -> datetime.datetime | None:
+    if not text:
+        return None
+    try:
+        day = datetime.date.fromisoformat(text)
+    except ValueError:
+        _stop(f"{text!r} is not a date; write it as 2027-01-31.")
+    return datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc)
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Any]:
+    from bot.store.session import DatabaseUnavailable, connect, upgrade
+
+    try:
+        upgrade(settings.database_url)
+        db = connect(settings.database_url)
+        try:
+            yield db
+        finally:
+            db.close()
+    except DatabaseUnavailable as error:
+        _stop(f"The database cannot be used just now: {error}. Nothing was changed.")
+
+
+@contextmanager
+def _named(conversation: str) -> Iterator[None]:
+    from bot.store.conversations import UnknownConversation
+    from bot.store.rights import OpenHandoff
+
+    try:
+        yield
+    except UnknownConversation:
+        _stop(f"There is no conversation {conversation!r}.")
+    except OpenHandoff:
+        _stop(
+            "A message of this conversation is with the clinic's team: close it in the inbox first. Nothing was erased."
+        )
+
+
+def _with_rasa(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Runs something that asks Rasa, with a line of its own."""
+    import structlog
+
+    from bot.web.assistant import open_assistant
+
+    # Standard output may be the copy itself: what is logged must not stand in it.
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+
+    async def run() -> T:
+        assistant = open_assistant(settings.rasa_url, settings.rasa_secret, settings.rasa_timeout)
+        try:
+            return await work(assistant)
+        finally:
+            await assistant.client.aclose()
+
+    return asyncio.run(run())
+
+
+def _stop(sentence: str) -> Any:
+    """Ends the command with a sentence that says why."""
+    errors.print(sentence, style="red", markup=False)
+    raise typer.Exit(1)
