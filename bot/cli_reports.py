@@ -190,12 +190,11 @@ def _named(conversation: str) -> Iterator[None]:
 
 def _with_rasa(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
     """Runs something that asks Rasa, with a line of its own."""
-    import structlog
-
+    from bot.logs import set_up_logs
     from bot.web.assistant import open_assistant
 
-    # Standard output may be the copy itself: what is logged must not stand in it.
-    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
+    # Standard output may be the copy itself: logs go to standard error.
+    set_up_logs(settings.log_level)
 
     async def run() -> T:
         assistant = open_assistant(settings.rasa_url, settings.rasa_secret, settings.rasa_timeout)

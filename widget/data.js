@@ -18,7 +18,8 @@ export function dataPanel(chat) {
   const said = h("p", { class: "hint", role: "status" });
   const shown = h("div", { class: "kept" });
   const tell = (/** @type {string} */ key) => void (said.textContent = t(key));
-  const panel = { chat, tell, show: () => showKept() };
+  // Its rows are made anew: the button that was pressed is gone, and the focus must not go with it.
+  const panel = { chat, tell, show: () => showKept().then(() => toggle.focus()) };
   const toggle = h("button", { type: "button", class: "choice", "aria-expanded": "false" }, t("data_show"));
 
   async function showKept() {

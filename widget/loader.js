@@ -18,8 +18,8 @@ const LOOKS = `
   :host([dir=rtl]) button{transform:translate(100%,-100%)}
   dialog{inset:auto;inset-inline-end:0;bottom:60px;margin:0;padding:0;border:0;background:none}
   dialog button{display:none}
-  iframe{display:block;box-sizing:border-box;width:min(26rem,calc(100vw - 2rem));height:min(44rem,calc(100dvh - 6.5rem));border:1px solid #8b8577;border-radius:18px;background:Canvas;box-shadow:0 4px 16px rgb(0 0 0/25%)}
-  dialog:modal{position:fixed;inset:0;margin:0;max-width:none;max-height:none}
+  iframe{display:block;width:min(26rem,calc(100vw - 2rem));height:min(44rem,calc(100dvh - 6.5rem));border:1px solid #8b8577;border-radius:18px;background:Canvas}
+  dialog:modal{inset:0;max-width:none;max-height:none}
   dialog:modal iframe{width:100vw;height:100dvh;border:0;border-radius:0}
   dialog:modal button{display:block;position:absolute;inset-inline-start:100%;top:100%}
   p{position:absolute;clip-path:inset(50%)}
@@ -231,7 +231,7 @@ function language(tag) {
 
 /** @param {string} url */
 async function post(url) {
-  const answer = await fetch(url, { method: "POST", credentials: "same-origin", headers: { Accept: "application/json" } });
+  const answer = await fetch(url, { method: "POST" });
   return answer.ok ? (await answer.json()).token : null;
 }
 

@@ -29,8 +29,12 @@ export class Tabs {
   }
 
   start() {
-    if (!this.together) return this.handlers.onLead();
-    this.channel = new BroadcastChannel(this.name);
+    try {
+      this.channel = this.together ? new BroadcastChannel(this.name) : null;
+    } catch {
+      this.together = false; // forbidden
+    }
+    if (!this.channel) return this.handlers.onLead();
     this.channel.onmessage = ({ data }) => this.handlers.onNews(data);
     this.lead(!document.hidden);
   }

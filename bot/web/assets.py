@@ -132,7 +132,8 @@ def _alone(script: str) -> str:
 
 def _css(path: Path) -> str:
     text = _CSS_COMMENT.sub("", path.read_text(encoding="utf-8"))
-    return re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", text)).strip()
+    short = re.sub(r"\s*([{};,>])\s*", r"\1", re.sub(r"\s+", " ", text))
+    return short.replace(": ", ":").replace(";}", "}").strip()
 
 
 def _json(value: object) -> str:

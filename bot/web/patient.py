@@ -177,9 +177,10 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
                 yield frame(item["unsaved"])
             elif item:
                 try:
-                    for event in await _after(services, conversation_id, after, token):
-                        after = event["seq"]
-                        yield frame(event, id=after)
+                    while found := await _after(services, conversation_id, after, token):  # so many at a time
+                        for event in found:
+                            after = event["seq"]
+                            yield frame(event, id=after)
                 except Problem:
                     return
                 except DatabaseUnavailable:

@@ -21,7 +21,7 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
     "identity_unavailable": (503, "The clinic's keys cannot be read just now", "Try again in a minute."),
     "not_yours": (404, "There is no such conversation for this session", "Use the conversation of your session."),
     "unknown_clinic": (404, "There is no such clinic", "Use the clinic id you were given."),
-    "origin_refused": (403, "This page may not show the clinic's chat", "Name its origin in the clinic's file (embedding)."),
+    "origin_refused": (403, "This page may not show the clinic's chat", "Name its origin in the clinic's file."),
     "consent_needed": (409, "The first-run notice was not accepted yet", "Accept it with its button first."),
     "not_offered": (409, "This button was not offered in this conversation", "Press a button of this chat."),
     "open_handoff": (409, "A message is with the clinic's people", "Erase it when they have closed it."),

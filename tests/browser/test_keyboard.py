@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +23,9 @@ FOCUS = """() => {
   const shown = node.matches("[type=radio], [type=checkbox]") ? node.closest("label") : node;
   const { outlineStyle, outlineWidth, outlineColor } = getComputedStyle(node);
   const box = shown.getBoundingClientRect();
-  const [x, y] = [Math.max(box.left, 0) + Math.min(box.width, innerWidth) / 2, Math.max(box.top, 0) + Math.min(box.height, innerHeight) / 2];
-  const hit = node.getRootNode().elementFromPoint(x, Math.min(y, innerHeight - 2));
+  const middle = (from, size, most) => Math.max(from, 0) + Math.min(size, most) / 2;
+  const y = Math.min(middle(box.top, box.height, innerHeight), innerHeight - 2);
+  const hit = node.getRootNode().elementFromPoint(middle(box.left, box.width, innerWidth), y);
   return {
     where: node.outerHTML.slice(0, 90),
     outline: outlineStyle !== "none" && parseFloat(outlineWidth) >= 2 && !/, 0\\)$/.test(outlineColor),
@@ -65,6 +67,8 @@ class Keys:
     def see(self) -> None:
         self.stops += 1
         found = self.page.evaluate(FOCUS)
+        if found["where"].startswith("<body"):  # beyond the last and the first of the page: the browser's own
+            return
         assert found["outline"] and found["seen"], found
 
 
@@ -119,7 +123,7 @@ def a_scale(stage: Stage, keys: Keys) -> None:
     assert int(chosen.input_value()) == (start - 1 if start else 1)
     for _ in range(3):
         keys.press("ArrowUp")
-    expect(scale.get_by_role("radio", name="10, Worst pain")).to_have_count(1)
+    expect(scale.get_by_role("radio", name=re.compile("10.*Worst pain"))).to_have_count(1)
     expect(scale.get_by_role("group", name="How is your pain now?")).to_have_count(1)
 
 

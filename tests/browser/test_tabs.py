@@ -22,6 +22,7 @@ for (const kind of ["sessionStorage", "localStorage"]) {
 }
 """
 FULL = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); };"
+NO_CHANNEL = "window.BroadcastChannel = function () { throw new DOMException('denied', 'SecurityError'); };"
 NO_LOCKS = """
 LockManager.prototype.request = () => Promise.reject(new DOMException("denied", "SecurityError"));
 """
@@ -35,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WidgetServer]:
 
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport=pages.DESKTOP, locale="en-GB")
+    opened = browser.new_context(locale="en-GB")
     yield opened
     opened.close()
 
@@ -116,7 +117,9 @@ def test_a_tab_behind_that_becomes_the_first_skips_nothing(context: BrowserConte
     behind.settle()
 
 
-def test_a_tab_behind_keeps_its_place_when_the_network_comes_back(context: BrowserContext, server: WidgetServer) -> None:
+def test_a_tab_behind_keeps_its_place_when_the_network_comes_back(
+    context: BrowserContext, server: WidgetServer
+) -> None:
     behind, front = pair(context, server)
     front.wait_to_lead()
     context.set_offline(True)
@@ -131,7 +134,9 @@ def test_a_tab_behind_keeps_its_place_when_the_network_comes_back(context: Brows
     assert front.leads() and not behind.leads()
 
 
-def test_going_to_and_fro_leaves_one_place_in_the_queue_for_each_tab(context: BrowserContext, server: WidgetServer) -> None:
+def test_going_to_and_fro_leaves_one_place_in_the_queue_for_each_tab(
+    context: BrowserContext, server: WidgetServer
+) -> None:
     behind, front = pair(context, server)
     front.wait_to_lead()
     for _ in range(4):
@@ -150,7 +155,11 @@ def test_going_to_and_fro_leaves_one_place_in_the_queue_for_each_tab(context: Br
     behind.settle()
 
 
-@pytest.mark.parametrize("script", [FORBIDDEN, FULL, NO_LOCKS, FORBIDDEN + NO_LOCKS], ids=["storage", "full", "locks", "both"])
+@pytest.mark.parametrize(
+    "script",
+    [FORBIDDEN, FULL, NO_LOCKS, NO_CHANNEL, FORBIDDEN + NO_LOCKS],
+    ids=["storage", "full", "locks", "channel", "both"],
+)
 def test_what_the_browser_forbids_is_not_needed(context: BrowserContext, server: WidgetServer, script: str) -> None:
     line = begin(context, server, script=script)
     line.say("can you hear me")

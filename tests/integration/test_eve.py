@@ -17,6 +17,7 @@ from bot.web import patient as patient_api
 from bot.web.bodies import CONSENT
 from bot.web.identity import LEEWAY, REMEMBERED
 from tests.support.forged import FORGED
+from tests.support.logs import catchable
 from tests.support.portal import CLINIC, OTHER
 from tests.support.signed import (
     ALICE,
@@ -159,7 +160,10 @@ async def test_answers_to_a_form_that_was_not_shown_are_refused(scene: Scene) ->
 
 
 @pytest.mark.parametrize("name", FORGED)
-async def test_a_token_that_the_clinic_did_not_make_for_her_opens_nothing(scene: Scene, name: str) -> None:
+async def test_a_token_that_the_clinic_did_not_make_for_her_opens_nothing(
+    scene: Scene, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catchable(monkeypatch)
     made = FORGED[name](scene)
     before, kept = scene.untouched(), counted(scene.services)
     with capture_logs() as logs:

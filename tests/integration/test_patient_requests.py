@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from bot.store import events
+from bot.web import patient as patient_api
 from bot.web.bodies import answer_payload
 from bot.web.services import Services
 from tests.support.patient_api import QUESTION, RED, Patient, ScriptedRasa, accepted, door, ids, kinds, make_services
@@ -141,6 +143,23 @@ async def test_too_many_messages_wait_but_a_red_flag_gets_its_words(tmp_path: Pa
 
 
 # Reading along
+
+
+async def test_a_stream_brings_a_long_history_without_being_woken(patient: Patient, services: Services) -> None:
+    with services.db.begin() as session:
+        for number in range(450):
+            body = {"kind": "text", "bubbles": [str(number)], "fallback_text": str(number)}
+            added = events.append_event(
+                session, patient.conversation, type=events.MESSAGE, author=events.BOT, body=body
+            )
+            last = added.event.seq
+    live = patient_api._stream(services, patient.conversation, 0)
+    numbers = []
+    while last not in numbers:
+        frame = await asyncio.wait_for(live.__anext__(), 10)
+        numbers += [int(line[4:]) for line in frame.splitlines() if line.startswith("id: ")]
+    await live.aclose()
+    assert numbers == list(range(1, last + 1))
 
 
 async def test_a_stream_goes_on_after_the_last_event_that_was_seen(patient: Patient, services: Services) -> None:

@@ -22,7 +22,8 @@ SHOWN = "everywhere('[data-seq]').map((one) => Number(one.dataset.seq))"
 # What a page sees of being behind another one; a browser without a screen shows all its pages.
 HIDE = """(hidden) => {
   Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => (hidden ? "hidden" : "visible") });
+  const state = hidden ? "hidden" : "visible";
+  Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
   document.dispatchEvent(new Event("visibilitychange"));
 }"""
 
@@ -158,15 +159,25 @@ def holding_proxy(upstream: int) -> Iterator[str]:
         finally:
             writer.close()
 
-    async def open_door() -> int:
-        door = await asyncio.start_server(relay, "127.0.0.1", 0)
-        return int(door.sockets[0].getsockname()[1])
+    async def open_door() -> asyncio.Server:
+        return await asyncio.start_server(relay, "127.0.0.1", 0)
+
+    async def close_door(door: asyncio.Server) -> None:
+        door.close()
+        for writer in writers:
+            writer.transport.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    port = asyncio.run_coroutine_threadsafe(open_door(), loop).result(10)
+    door = asyncio.run_coroutine_threadsafe(open_door(), loop).result(10)
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{door.sockets[0].getsockname()[1]}"
     finally:
+        asyncio.run_coroutine_threadsafe(close_door(door), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+        loop.close()

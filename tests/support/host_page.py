@@ -34,6 +34,10 @@ def running_site(name: str = "localhost") -> Iterator[Site]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            if self.path == "/favicon.ico":
+                self.send_response(204)
+                self.end_headers()
+                return
             html, policy = site.pages.get(self.path.partition("?")[0], ("", ""))
             self.answer("text/html; charset=utf-8", html.encode(), policy)
 

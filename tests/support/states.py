@@ -35,18 +35,30 @@ CALLS = [
     {"label": "Your clinic or nurse line"},
 ]
 ITEMS = [
-    {"id": "use", "text": "Was this of use to you?", "kind": "scale", "min": 0, "max": 10, "low": "Not at all", "high": "Very"},
+    {
+        "id": "use",
+        "text": "Was this of use to you?",
+        "kind": "scale",
+        "min": 0,
+        "max": 10,
+        "low": "Not at all",
+        "high": "Very",
+    },
     {
         "id": "found",
         "text": "Did you find what you came for?",
         "kind": "choice",
-        "choices": [{"value": "yes", "title": "Yes"}, {"value": "part", "title": "In part"}, {"value": "no", "title": "No"}],
+        "choices": [
+            {"value": "yes", "title": "Yes"},
+            {"value": "part", "title": "In part"},
+            {"value": "no", "title": "No"},
+        ],
     },
     {"id": "else", "text": "Is there anything else you want to say?", "kind": "text", "max": 500},
 ]
 FULL = [
     "Pain is made by the nervous system, and it is **always real**.\nIt can go on after tissues have healed.",
-    "What can help:\n- moving a little, often\n- [pacing, on the clinic's page](https://clinic.example/pacing)\n- sleep",
+    "What can help:\n- moving a little\n- [pacing, on the clinic's page](https://clinic.example/pacing)\n- sleep",
 ]
 
 
@@ -67,7 +79,11 @@ BODIES: dict[str, dict[str, Any]] = {
     "text": {
         "kind": "text",
         "bubbles": FULL,
-        "forms": {"full": FULL, "plain": ["Pain is real. It can last when the body has healed."], "flare": ["Rest. It is real."]},
+        "forms": {
+            "full": FULL,
+            "plain": ["Pain is real. It can last when the body has healed."],
+            "flare": ["Rest. It is real."],
+        },
         "buttons": BUTTONS,
         "notes": ["Nervous system: the brain, the spinal cord and the nerves."],
         "picture": DOTS,
@@ -94,7 +110,9 @@ BODIES: dict[str, dict[str, Any]] = {
         "category": "RF34",
         "answer_id": "safety/RF34.direct",
         "calls": CALLS[:2],
-        "buttons": [{"title": title, "payload": f"answer:RF34:{title}"} for title in ("Yes, right now", "Sometimes", "No")],
+        "buttons": [
+            {"title": title, "payload": f"answer:RF34:{title}"} for title in ("Yes, right now", "Sometimes", "No")
+        ],
         "fallback_text": "I want to be sure that you are safe.\n\nAre you thinking of ending your life?",
     },
     **{
@@ -160,8 +178,17 @@ BODIES: dict[str, dict[str, Any]] = {
         "kind": "carousel",
         "bubbles": ["Three things to try."],
         "cards": [
-            {"kind": "card", "title": title, "bubbles": [words], "buttons": [{"title": f"Try {title.lower()}", "payload": f"/{title}"}]}
-            for title, words in (("Breathing", "Slow, and low."), ("Walking", "A little, often."), ("Warmth", "As you like it."))
+            {
+                "kind": "card",
+                "title": title,
+                "bubbles": [words],
+                "buttons": [{"title": f"Try {title.lower()}", "payload": f"/{title}"}],
+            }
+            for title, words in (
+                ("Breathing", "Slow, and low."),
+                ("Walking", "A little, often."),
+                ("Warmth", "As you like it."),
+            )
         ],
         "fallback_text": "Three things to try.",
     },
@@ -269,7 +296,9 @@ class Stage:
 
 
 @contextmanager
-def staged(browser: Browser, server: WidgetServer, language: str = "en", consent: bool = True, **options: Any) -> Iterator[Stage]:
+def staged(
+    browser: Browser, server: WidgetServer, language: str = "en", consent: bool = True, **options: Any
+) -> Iterator[Stage]:
     """A new chat page in a language of its labels."""
     options = {"viewport": {"width": WIDE[0], "height": WIDE[1]}, "timezone_id": "Europe/London", **options}
     chat = open_tab(browser, f"{server.url}/chat/demo?lang={language}", Chat, **options)
@@ -326,7 +355,7 @@ def forward(questions: Locator) -> None:
 
 
 def forms(stage: Stage) -> None:
-    """A scale, and a questionnaire at its first item, with a fault, in the middle, at its text, looked over, and sent."""
+    """A scale, and questionnaires: at the first item, with a fault, in the middle, at the text, looked over, sent."""
     stage.push_kind("scale")
     for place in range(6):
         questions = stage.ask()
@@ -374,7 +403,7 @@ def trouble(stage: Stage) -> None:
 
 
 def sign_in_briefly(page: Page) -> None:
-    """From now on sessions are said to be signed, and to last no longer than the time at which their end is announced."""
+    """From now on sessions are said to be signed, and to be so short that their end is announced at once."""
 
     def answer(route: Route) -> None:
         opened = route.fetch()
@@ -395,7 +424,9 @@ def ended(stage: Stage) -> None:
     """The session is no longer good, and cannot be renewed."""
     gone = json.dumps({"code": "no_session", "title": "No session"})
     for path in ("**/messages", "**/v1/session"):
-        stage.page.route(path, lambda route: route.fulfill(status=401, content_type="application/problem+json", body=gone))
+        stage.page.route(
+            path, lambda route: route.fulfill(status=401, content_type="application/problem+json", body=gone)
+        )
     stage.chat.say("is anybody there")
     stage.page.locator(".kind-notice .choices .choice").last.wait_for()
 
