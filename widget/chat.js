@@ -3,34 +3,25 @@
 
 import { Aloud } from "./aloud.js";
 import { Composer } from "./composer.js";
-import { announcer, h, Pause, plainButton, uuid } from "./dom.js";
+import { announcer, h, Pause, plainButton } from "./dom.js";
 import { Idle } from "./idle.js";
 import { backoff, Live } from "./live.js";
 import { Transcript } from "./log.js";
 import { openMenu } from "./menu.js";
 import { Activity, fitViewport, urgentPanel } from "./page.js";
-import { closeChoices, reopenChoices } from "./parts.js";
 import { authorName } from "./render.js";
 import { spoken } from "./rich.js";
+import { ACCEPT, Sending } from "./sending.js";
 import { Tabs } from "./tabs.js";
-import { Api, Outbox, Problem } from "./transport.js";
+import { Api, Problem } from "./transport.js";
 
-/** @typedef {import("./transport.js").Answers} Answers */
 /** @typedef {import("./transport.js").ChatEvent} ChatEvent */
-/** @typedef {import("./transport.js").Choice} Choice */
-/** @typedef {import("./transport.js").Message} Message */
 /** @typedef {import("./transport.js").Session} Session */
 /**
  * @typedef {{root: ShadowRoot, parts: import("./shell.js").Parts, t: import("./shell.js").Words,
  *   strings: Record<string, string>, start: import("./element.js").Start, store: import("./store.js").Store,
  *   looks: import("./looks.js").Looks, host: import("./host.js").Host, home: string}} About
  */
-
-const ACCEPT = "consent:accept";
-const PERSON = "person:ask";
-const END = "chat:end";
-const FORM = "form:";
-const PERSON_PAUSE_MS = 3000; // a shaking hand presses twice
 
 export class Chat {
   /** @param {About} about */
@@ -54,12 +45,8 @@ export class Chat {
     this.consent = null;
     /** @type {Session["consent"] | null} */
     this.terms = null;
-    /** @type {Map<string, HTMLElement>} groups closed by a message that is still on its way */
-    this.groups = new Map();
     /** @type {Set<string>} */
     this.shownProblems = new Set();
-    /** @type {Set<string>} */
-    this.late = new Set();
     this.asking = false;
     this.pause = new Pause();
     this.resumed = false;
@@ -67,7 +54,6 @@ export class Chat {
     this.noticed = ""; // version of the notice that the server has shown
     this.away = false; // closed by the page around, and still there
     this.unread = 0;
-    this.personAt = 0;
     /** @type {HTMLElement | null} begins a new chat, once this one has ended */
     this.again = null;
     this.title = document.title;
@@ -78,20 +64,14 @@ export class Chat {
       form: () => this.form(),
       aloud: () => this.aloud.on,
       read: (_article, event) => this.aloud.say(spoken(event.body, this.form())),
-      choose: (...choice) => this.choose(...choice),
-      answer: (event, answers) => this.answer(event, answers),
+      choose: (...choice) => this.sending.choose(...choice),
+      answer: (event, answers) => this.sending.answer(event, answers),
       draft: (event) => this.store.load()?.drafts?.[String(event.seq)],
-      keepDraft: (event, draft) => this.keepDraft(event, draft),
-      rate: (event, value, code) => this.rate(event, value, code),
+      keepDraft: (event, draft) => this.sending.keepDraft(event, draft),
+      rate: (event, value, code) => this.sending.rate(event, value, code),
     });
-    this.composer = new Composer(parts, { t, say: this.say, onSend: (text) => this.send({ kind: "text", text }) });
-    this.outbox = new Outbox(this.api, (message, waits) => this.store.queue(message, waits), {
-      onTry: (message) => this.log.delivery(message.client_id, "sending"),
-      onSent: (message, seq) => this.sent(message, seq),
-      onDelay: (message, problem) => this.delayed(message, problem),
-      onRefused: (message, problem) => this.refused(message, problem),
-      onEnded: () => this.end(),
-    });
+    this.composer = new Composer(parts, { t, say: this.say, onSend: (text) => this.sending.send({ kind: "text", text }) });
+    this.sending = new Sending(this);
     /** @type {Live | null} */
     this.live = null;
     /** @type {Tabs | null} */
@@ -109,7 +89,7 @@ export class Chat {
     const { parts, listeners } = this;
     const once = { signal: listeners.signal };
     parts.person.disabled = false;
-    parts.person.addEventListener("click", () => this.askForPerson(parts.person));
+    parts.person.addEventListener("click", () => this.sending.askForPerson(parts.person));
     parts.menu.addEventListener("click", () => openMenu(this));
     parts.close?.addEventListener("click", () => this.host.tell("close"));
     // Before the "Urgent help" panel hears it, which closes itself first.
@@ -131,7 +111,7 @@ export class Chat {
     if (session.reading && session.reading !== "full") this.looks.set({ form: session.reading });
     // Somebody who is signed in may have begun on another device: the same chat, and the notice was accepted there.
     if (this.resumed || this.api.signed) await this.history();
-    if (this.store.load()?.consent === session.consent.version) this.resume();
+    if (this.store.load()?.consent === session.consent.version) this.sending.resume();
     else this.askConsent(session.consent);
     this.activity.show({ loading: false });
     this.idle.start(this.api.signed ? session.slides ?? 0 : 0);
@@ -196,29 +176,6 @@ export class Chat {
     } catch {
       // the stream asks again from the last message that is shown
     }
-  }
-
-  /** The notice was accepted before: go on, with what was written and not sent before the page was closed. */
-  resume() {
-    this.composer.lock(false);
-    for (const message of this.store.load()?.queue ?? []) {
-      if (this.log.known.has(message.client_id)) this.store.queue(message, false);
-      else this.enqueue(message, true);
-    }
-  }
-
-  /**
-   * Show a message as one that waits, and send it in its turn.
-   * @param {Message} message
-   * @param {boolean} [restored] written before the page was loaded anew
-   */
-  enqueue(message, restored = false) {
-    this.log.addPending(message, restored);
-    // Behind one that cannot be sent yet, this one waits too; it must not look as if it were sent.
-    const late = this.late.size > 0;
-    if (late) this.late.add(message.client_id);
-    this.log.delivery(message.client_id, late ? "not_sent" : "sending");
-    this.outbox.add(message);
   }
 
   follow() {
@@ -290,8 +247,8 @@ export class Chat {
     if (body.kind === "consent" && event.seq !== null && body.version === this.terms?.version && this.log.adopt(event.seq)) return;
     if (body.kind === "handoff") this.state(body.state ?? "");
     if (body.reading && !quiet) this.readAs(body.reading);
-    if (event.client_id && event.seq !== null) this.outbox.confirm(event.client_id, event.seq);
-    if (body.payload === ACCEPT && event.author === "patient" && event.seq !== null) this.agreed();
+    if (event.client_id && event.seq !== null) this.sending.outbox.confirm(event.client_id, event.seq);
+    if (body.payload === ACCEPT && event.author === "patient" && event.seq !== null) this.sending.agreed();
     if (!this.log.add(event) || quiet || event.author === "patient") return;
     const words = `${authorName(event, this.t)}: ${spoken(body, this.form())}`;
     if (body.kind === "safety") this.alarm(words);
@@ -300,66 +257,6 @@ export class Chat {
     if (!document.hidden && !this.away) return;
     document.title = `(${(this.unread += 1)}) ${this.title}`;
     this.host.tell("unread", { count: this.unread });
-  }
-
-  /** @param {Omit<Message, "client_id">} content */
-  send(content) {
-    const message = { ...content, client_id: uuid() };
-    this.idle.active();
-    this.enqueue(message);
-    return message;
-  }
-
-  /**
-   * @param {Choice} choice
-   * @param {HTMLElement} group
-   * @param {ChatEvent} event
-   */
-  choose(choice, group, event) {
-    if (this.over || (this.consent && choice.payload !== ACCEPT)) return;
-    closeChoices(group, choice.payload, this.t);
-    const reply = typeof event.seq === "number" ? { reply_to: event.seq } : {};
-    const message = this.send({ kind: "button", text: choice.title, payload: choice.payload, ...reply });
-    this.groups.set(message.client_id, group);
-    this.composer.focusQuietly();
-  }
-
-  /**
-   * @param {ChatEvent} event
-   * @param {Answers} answers
-   */
-  answer(event, answers) {
-    const { items = [], form, title } = event.body;
-    const given = items.filter(({ id }) => answers[id] !== null && answers[id] !== "");
-    const text = given.map((item) => `${item.text} ${item.choices?.find(({ value }) => value === answers[item.id])?.title ?? answers[item.id]}`).join("\n");
-    this.send({ kind: "answer", text: text || title || this.t("questions_skipped"), payload: `${FORM}${form}`, reply_to: Number(event.seq), answers });
-  }
-
-  /**
-   * @param {ChatEvent} event
-   * @param {{at: number, answers: Answers} | null} draft
-   */
-  keepDraft(event, draft) {
-    const drafts = { ...this.store.load()?.drafts };
-    if (draft) drafts[String(event.seq)] = draft;
-    else delete drafts[String(event.seq)];
-    this.store.change({ drafts });
-  }
-
-  /**
-   * @param {ChatEvent} event
-   * @param {"up" | "down"} value
-   * @param {string} [code]
-   * @returns {Promise<boolean>}
-   */
-  async rate(event, value, code) {
-    try {
-      await this.api.about("POST", "feedback", { seq: event.seq, value, ...(code ? { code } : {}) });
-      return true;
-    } catch {
-      this.say(this.t("data_failed"));
-      return false;
-    }
   }
 
   /** @returns {string} how answers are read: full, plain or flare */
@@ -395,82 +292,6 @@ export class Chat {
     this.host.reopen(locale);
   }
 
-  endChat() {
-    if (this.accepted) this.send({ kind: "button", text: this.t("end_button"), payload: END });
-  }
-
-  /** @param {HTMLElement} button */
-  askForPerson(button) {
-    if (this.over) return this.again?.focus();
-    if (this.consent || this.activity.state.loading) {
-      this.notice("person_needs_consent");
-      const accept = this.parts.log.querySelector(`.kind-consent .choice:not([aria-disabled])`);
-      if (accept instanceof HTMLElement) accept.focus();
-      return;
-    }
-    if (Date.now() - this.personAt < PERSON_PAUSE_MS) return;
-    this.personAt = Date.now();
-    this.send({ kind: "button", text: (button.textContent ?? "").trim(), payload: PERSON });
-  }
-
-  /**
-   * @param {Message} message
-   * @param {number} seq
-   */
-  sent(message, seq) {
-    this.log.settle(message.client_id, seq);
-    this.groups.delete(message.client_id);
-    this.log.questionsAnswered(message);
-    if (this.late.delete(message.client_id) && !this.late.size) this.say(this.t("sent")); // all that were late
-    if (message.payload !== ACCEPT || !this.consent) return;
-    this.agreed(this.consent.version);
-    if (this.form() !== "full") this.setForm(this.form());
-    this.composer.focusQuietly();
-  }
-
-  /**
-   * The server has this person's acceptance: given here, in another tab, or on another device.
-   * @param {string} [version]
-   */
-  agreed(version = this.noticed) {
-    if (this.over || version !== this.terms?.version || (!this.consent && this.store.load()?.consent === version)) return;
-    const { token, conversation } = this.api;
-    this.store.save({ token, conversation, consent: version, queue: this.outbox.queue });
-    this.consent = null;
-    this.composer.lock(false);
-  }
-
-  /**
-   * @param {Message} message
-   * @param {Problem} problem
-   */
-  delayed(message, problem) {
-    const retry = h("button", { type: "button", class: "retry", onclick: () => this.outbox.flush() }, this.t("retry_button"));
-    if (!this.late.size) this.alarm(this.t("not_sent_spoken")); // once, however many wait
-    for (const { client_id: id } of this.outbox.queue) {
-      this.late.add(id);
-      this.log.delivery(id, "not_sent", ...(id === message.client_id ? [retry] : []));
-    }
-    problem.events.forEach((event) => this.showProblem(message.client_id, event));
-  }
-
-  /**
-   * @param {Message} message
-   * @param {Problem} problem
-   */
-  refused(message, problem) {
-    this.late.delete(message.client_id);
-    const reason = this.t(`problem_${problem.code}`);
-    this.log.delivery(message.client_id, "refused", h("span", {}, reason));
-    this.log.questionsAnswered(message, "refused");
-    this.alarm(`${this.t("refused_spoken")} ${reason}`.trim());
-    const group = this.groups.get(message.client_id);
-    if (group) reopenChoices(group);
-    this.groups.delete(message.client_id);
-    problem.events.forEach((event) => this.showProblem(message.client_id, event));
-    if (problem.code === "consent_needed" && this.terms && !this.consent) this.askConsent(this.terms);
-  }
-
   /**
    * Words that came with an error (safety words while the database is down) are shown at once, and once.
    * @param {string} source
@@ -501,7 +322,7 @@ export class Chat {
   link(up) {
     if (this.activity.state.linked === up) return;
     if (up) this.say(this.t("online_again"));
-    if (up && this.outbox.failures) this.outbox.flush();
+    if (up && this.sending.outbox.failures) this.sending.outbox.flush();
     this.activity.show({ linked: up });
   }
 
@@ -515,7 +336,7 @@ export class Chat {
     this.pause.end();
     if (!document.hidden) this.tabs?.lead(true);
     this.live?.wake(fresh);
-    if (this.outbox.failures) this.outbox.flush();
+    if (this.sending.outbox.failures) this.sending.outbox.flush();
   }
 
   /**
@@ -567,7 +388,7 @@ export class Chat {
   stop() {
     this.over = true;
     this.aloud.stop();
-    this.outbox.stop();
+    this.sending.outbox.stop();
     this.live?.stop();
     this.tabs?.stop();
     this.idle.stop();
@@ -580,7 +401,7 @@ export class Chat {
     this.api.token ||= this.store.load()?.token ?? "";
     const { app, log, input } = this.parts;
     app.querySelector("dialog")?.remove();
-    this.outbox.stop();
+    this.sending.outbox.stop();
     this.aloud.stop();
     this.store.forget();
     log.replaceChildren();
@@ -620,8 +441,8 @@ export class Chat {
     this.notice(key);
     // Nothing more is sent: what waits says so, and can still be read.
     this.api.ended = true;
-    for (const { client_id: id } of this.outbox.queue) this.log.delivery(id, "refused");
-    if (this.outbox.queue.length) this.alarm(this.t("refused_spoken"));
+    for (const { client_id: id } of this.sending.outbox.queue) this.log.delivery(id, "refused");
+    if (this.sending.outbox.queue.length) this.alarm(this.t("refused_spoken"));
     const restart = () => {
       this.store.forget();
       this.host.reopen(this.locale);

@@ -90,7 +90,7 @@ function ending(chat, close) {
   const { t } = chat;
   const end = () => {
     close();
-    chat.endChat();
+    chat.sending.endChat();
   };
   const button = h("button", { type: "button", class: "choice", onclick: end, disabled: !chat.accepted }, t("end_button"));
   return section(t("end_title"), button);

@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from tests.support import pages, states
-from tests.support.states import BODIES, staged
+from tests.support.kinds import BODIES
+from tests.support.states import staged
 from tests.support.widget import WidgetServer, running_widget
 
 pytestmark = pytest.mark.browser

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support import pages, states
+from tests.support import pages
+from tests.support.kinds import KEPT
 from tests.support.states import Stage, staged
 from tests.support.widget import WidgetServer, running_widget
 
@@ -166,7 +167,7 @@ def a_questionnaire(stage: Stage, keys: Keys) -> None:
 
 def the_menu(stage: Stage, keys: Keys) -> None:
     """The focus stays inside, and goes back to the button."""
-    stage.page.route("**/v1/conversations/*/data", lambda route: route.fulfill(json=states.KEPT))
+    stage.page.route("**/v1/conversations/*/data", lambda route: route.fulfill(json=KEPT))
     stage.page.route("**/v1/conversations/*/data/**", lambda route: route.fulfill(status=204))
     keys.back_to("#menu")
     keys.press("Enter")
