@@ -44,7 +44,7 @@ export function callList(calls, t) {
     if (!label.includes(target.number)) {
       words.append(h("span", { class: "call-number" }, act));
     }
-    const page = target.number ? {} : { target: "_blank", rel: "noopener noreferrer nofollow" };
+    const page = target.number ? {} : { target: "_blank", rel: "noreferrer nofollow" };
     if (!target.number) words.append(h("span", { class: "visually-hidden" }, ` (${t("link_new_page")})`));
     return h("li", {}, h("a", { class: "call", href: target.href, ...page }, icon(target.number ? "phone" : "info"), words));
   });

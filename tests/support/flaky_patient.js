@@ -126,7 +126,7 @@ window.flaky = (() => {
       const stored = new Set(talk.log.map(({ body }) => body.text));
       const seqs = articles.map((one) => Number(one.dataset.seq)).filter(Boolean);
       this.claim(seqs.every((seq, n) => !n || seqs[n - 1] < seq), `order ${seqs}`);
-      const queued = new Set(this.element.chat.outbox.queue.map(({ text }) => text));
+      const queued = new Set(this.element.chat.sending.outbox.queue.map(({ text }) => text));
       for (const one of articles.filter((article) => article.matches(".patient"))) {
         const text = one.querySelector(".bubble").textContent;
         const state = one.querySelector(".delivery")?.dataset.state ?? "";
@@ -140,7 +140,7 @@ window.flaky = (() => {
     /** @returns {boolean} whether nothing is left to come */
     settled() {
       const talk = this.talk();
-      return talk !== undefined && !this.stormy && !this.left() && this.typed.length > 0 && this.element.chat.outbox.queue.length === 0 &&
+      return talk !== undefined && !this.stormy && !this.left() && this.typed.length > 0 && this.element.chat.sending.outbox.queue.length === 0 &&
         this.root().querySelectorAll("[data-seq]").length >= talk.log.length && talk.log.filter(({ body }) => body.bubbles?.[0]?.startsWith("push")).length > 4;
     }
 
