@@ -57,8 +57,8 @@ export function dataPanel(chat) {
  * @returns {HTMLElement[]}
  */
 function keptRows(kept, panel) {
-  const { t, locale, retentionDays } = panel.chat;
-  const since = new Date(kept.created_at).toLocaleDateString(locale, /** @type {any} */ (DAY));
+  const { t, strings, retentionDays } = panel.chat;
+  const since = new Date(kept.created_at).toLocaleDateString(strings.lang, /** @type {any} */ (DAY));
   /** @type {Fact[]} */
   const facts = kept.facts ?? [];
   const own = (kept.events ?? []).filter((/** @type {any} */ event) => event.author === "patient" && !event.body.payload && !event.body.erased);
