@@ -67,7 +67,8 @@ function start() {
   root.addEventListener("keydown", (event) => {
     if (/** @type {KeyboardEvent} */ (event).key === "Escape" && shown) close();
   });
-  dialog.addEventListener("close", () => shown && close()); // by the browser: Escape or "back" while it is modal
+  // By the browser: Escape or "back" while it is modal. Its event comes late: by then the chat may be open again.
+  dialog.addEventListener("close", () => shown && !dialog.open && close());
 
   function label() {
     const tag = LABELS[locale] ? locale : "en"; // the chat itself may know more languages
@@ -85,7 +86,8 @@ function start() {
   function load() {
     if (frame) return;
     frame = document.createElement("iframe");
-    frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads");
+    // On our own page it would guard nothing, and the browser says so.
+    if (home !== location.origin) frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads");
     frame.src = `${home}/chat/${encodeURIComponent(clinic)}?framed&lang=${encodeURIComponent(locale)}`;
     dialog.prepend(frame);
     setTimeout(() => greeted || emit("error", { code: "not_loaded" }), PATIENCE_MS);

@@ -123,6 +123,18 @@ def test_events_unread_and_the_api(browser: Browser, world: World) -> None:
     tab.close()
 
 
+def test_closed_and_opened_at_once_it_is_open(browser: Browser, world: World) -> None:
+    tab = open_host(browser, world.site.put("/", "<p>Page</p>" + world.loader()))
+    page = tab.page
+    page.evaluate("PneChat.open()")
+    until(page, "told.some(([type]) => type === 'ready')")
+    page.evaluate("() => { PneChat.close(); PneChat.open(); }")
+    page.evaluate("() => new Promise((done) => setTimeout(done))")  # the browser tells of the closing only then
+    expect(launcher(page)).to_have_attribute("aria-expanded", "true")
+    assert [one for one, _ in page.evaluate("told") if one in ("open", "close")] == ["open", "close", "open"]
+    tab.close()
+
+
 @pytest.mark.parametrize("lang", ["en_US", "ar-EG", "xx-yy", ""])
 def test_any_language_of_the_page(browser: Browser, world: World, lang: str) -> None:
     head = world.loader().replace(" defer", "")  # in the head, before there is a body
