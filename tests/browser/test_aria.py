@@ -61,7 +61,7 @@ def test_each_kind_is_read_as_its_file_says(browser: Browser, server: WidgetServ
     with staged(browser, server) as stage:
         faults = [reads_as(name, stage.push_kind(name)) for name in BODIES]
         stage.chat.say("my back hurts")
-        stage.page.locator(".patient [data-state=sent]").last.wait_for()
+        stage.chat.said("my back hurts").locator("[data-state=sent]").wait_for()
         faults.append(reads_as("patient", stage.chat.said("my back hurts")))
         questions = stage.ask()
         for name in ("choice", "text_item", "overview"):
