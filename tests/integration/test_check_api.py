@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,19 +12,18 @@ from bot.safety.check import load_check
 from bot.web import bodies
 from bot.web.bodies import CHECK_START, PERSON, SAFETY_RELEASE, answer_payload
 from bot.web.services import Services
+from tests.support import patient_api as talking
 from tests.support.database import add_person
 from tests.support.patient_api import (
     QUESTION,
     RED,
     Patient,
     ScriptedRasa,
-    accepted,
     after,
     broken,
     failing_at,
     ids,
     kinds,
-    make_services,
 )
 
 IDS = [question.id for question in load_check().questions]
@@ -51,20 +48,7 @@ def rules_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(screening, "soft_layer", lambda: None)
 
 
-@pytest.fixture
-def rasa() -> ScriptedRasa:
-    return ScriptedRasa()
-
-
-@pytest.fixture
-def services(tmp_path: Path, rasa: ScriptedRasa) -> Services:
-    return make_services(tmp_path, rasa)
-
-
-@pytest.fixture
-async def patient(services: Services) -> AsyncIterator[Patient]:
-    async with accepted(services) as made:
-        yield made
+patient, rasa, services = talking.patient, talking.rasa, talking.services
 
 
 def payloads(event: dict[str, Any]) -> list[str]:

@@ -2,45 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from bot.handoff.escalate import claim
 from bot.web.bodies import CONSENT, PERSON
 from bot.web.services import Services
+from tests.support import patient_api as talking
 from tests.support.database import add_person
 from tests.support.patient_api import (
     QUESTION,
     Patient,
     ScriptedRasa,
-    accepted,
     after,
     door,
     ids,
     kinds,
-    make_services,
 )  # fmt: skip
 
 SPANISH = "me duele mucho la espalda y no puedo dormir"
 
 
-@pytest.fixture
-def rasa() -> ScriptedRasa:
-    return ScriptedRasa()
-
-
-@pytest.fixture
-def services(tmp_path: Path, rasa: ScriptedRasa) -> Services:
-    return make_services(tmp_path, rasa)
-
-
-@pytest.fixture
-async def patient(services: Services) -> AsyncIterator[Patient]:
-    """A patient who has read the first-run notice."""
-    async with accepted(services) as made:
-        yield made
+patient, rasa, services = talking.patient, talking.rasa, talking.services
 
 
 async def test_a_message_in_spanish_gets_the_card_in_spanish(patient: Patient, rasa: ScriptedRasa) -> None:

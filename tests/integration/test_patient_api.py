@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,37 +17,21 @@ from bot.web import patient as patient_api
 from bot.web.assistant import AssistantUnavailable
 from bot.web.bodies import PERSON, SAFETY_RELEASE
 from bot.web.services import Services
+from tests.support import patient_api as talking
 from tests.support.database import add_person
 from tests.support.patient_api import (
     QUESTION,
     RED,
     Patient,
     ScriptedRasa,
-    accepted,
     broken,
     door,
     failing_at,
     ids,
     kinds,
-    make_services,
 )
 
-
-@pytest.fixture
-def rasa() -> ScriptedRasa:
-    return ScriptedRasa()
-
-
-@pytest.fixture
-def services(tmp_path: Path, rasa: ScriptedRasa) -> Services:
-    return make_services(tmp_path, rasa)
-
-
-@pytest.fixture
-async def patient(services: Services) -> AsyncIterator[Patient]:
-    """A patient who has read the first-run notice."""
-    async with accepted(services) as made:
-        yield made
+patient, rasa, services = talking.patient, talking.rasa, talking.services
 
 
 async def frame_with(live: AsyncIterator[str], text: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
@@ -60,6 +61,23 @@ def make_services(folder: Path, rasa: Any, **limits: int) -> Services:
     allowed = Limits(limits.get("per_conversation", 1000), limits.get("per_address", 1000))
     db = sqlite_database(folder, HandClock())
     return Services(settings, db, load_clinics(), load_wording(), rasa, lambda text: {"texts": [text]}, allowed)
+
+
+@pytest.fixture
+def rasa() -> ScriptedRasa:
+    return ScriptedRasa()
+
+
+@pytest.fixture
+def services(tmp_path: Path, rasa: ScriptedRasa) -> Services:
+    return make_services(tmp_path, rasa)
+
+
+@pytest.fixture
+async def patient(services: Services) -> AsyncIterator[Patient]:
+    """A patient who has read the first-run notice."""
+    async with accepted(services) as made:
+        yield made
 
 
 @dataclass
