@@ -9,6 +9,7 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.events import FollowupAction, SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
+from bot.content import Clinic, load_clinics
 from bot.handoff.escalate import add_note, raise_handoff
 from bot.settings import read_settings
 from bot.store.session import Database, DatabaseUnavailable, connect, upgrade
@@ -33,6 +34,7 @@ class ActionClinicianHandoff(Action):
                 conversation_id=tracker.sender_id,
                 message_key=metadata.get("message_id") or message.get("message_id") or "",
                 clinic=metadata.get("clinic") or settings.default_clinic,
+                clinic_of=_clinic,
                 tier=found["tier"],
                 category=found["category"],
                 rule=found["rule"],
@@ -69,6 +71,11 @@ def _raising_message(tracker: Tracker) -> dict[str, Any]:
         return turns[-1] if turns else dict(tracker.latest_message)
     flagged = [turn for turn in turns if (turn.get("parse_data") or {}).get("red_flag")]
     return flagged[-1] if flagged else turns[-1]
+
+
+def _clinic(clinic: str) -> Clinic:
+    clinics = load_clinics()
+    return clinics.get(clinic) or clinics[read_settings().default_clinic]
 
 
 @lru_cache(maxsize=1)

@@ -10,7 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bot.content.chain import Chain, read_chain
 from bot.content.files import DATA, ContentError, bubbles, fill, name, read_yaml
+from bot.content.hours import Hours, read_hours
 
 NEEDED = ("emergency", "urgent", "crisis")
 # What a clinic may sign with. The list of a clinic decides, never the header of a token.
@@ -64,9 +66,10 @@ class SafetyCard:
 
 @dataclass(frozen=True)
 class Clinic:
-    """`calls` are lines to show as links, by use; `numbers` fill the placeholders of safety wording; `exit_url` is the
-    neutral page of somebody else, where a patient who leaves quickly ends up; `own_lines` are, by category, the uses of
-    the lines that a red flag has of its own."""
+    """`phone` is the own number of the clinic, told to patients where nobody could be reached; `hours` and `chain` say
+    when and whom the clinic tells of a handoff. `calls` are lines to show as links, by use; `numbers` fill the
+    placeholders of safety wording; `exit_url` is the neutral page of somebody else, where a patient who leaves quickly
+    ends up; `own_lines` are, by category, the uses of the lines that a red flag has of its own."""
 
     id: str
     name: str
@@ -75,6 +78,9 @@ class Clinic:
     calls: dict[str, list[dict[str, str]]]
     numbers: dict[str, str]
     about: dict[str, Any]
+    hours: Hours
+    chain: Chain
+    phone: str
     exit_url: str = "about:blank"
     own_lines: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     embedding: Embedding = Embedding()
@@ -129,6 +135,7 @@ def _clinic(
         "poison_line": first("poison", "urgent"),
         "abuse_line": first("abuse", "crisis"),
         "clinic": about["name"],
+        "clinic_phone": str(about.get("phone")),
     }
     exit_url = about.get("exit_url")
     if not isinstance(exit_url, str) or not exit_url.startswith("https://"):
@@ -139,6 +146,7 @@ def _clinic(
         calls,
         numbers,
         about,
+        *_people(about, file),
         exit_url,
         own_lines,
         embedding=_embedding(about.get("embedding") or {}, file),
@@ -147,6 +155,18 @@ def _clinic(
         retention=_retention(about.get("retention") or {}, file),
         safety_cards=_safety_cards(about.get("safety_cards") or {}, numbers, file),
     )
+
+
+def _people(about: dict[str, Any], file: str) -> tuple[Hours, Chain, str]:
+    """When and by whom the clinic can be reached. Raises ContentError: without them a handoff would wait unheard."""
+    phone = about.get("phone")
+    if not isinstance(phone, str) or sum(character.isdigit() for character in phone) < 5:
+        raise ContentError(f"{file}: phone must be the clinic's own number: patients are told it where nobody answers.")
+    try:
+        hours = read_hours(about.get("time_zone"), about.get("hours"), about.get("closed_on") or ())
+        return hours, read_chain(about.get("handoff") or {}, about.get("channels") or {}), phone
+    except ValueError as error:
+        raise ContentError(f"{file}: {error}.") from None
 
 
 def _embedding(given: dict[str, Any], file: str) -> Embedding:

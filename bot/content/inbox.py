@@ -1,4 +1,4 @@
-"""The clinician inbox's wording (``data/inbox.yml``)."""
+"""The clinician inbox's wording (``data/inbox/*.yml``, one file a subject)."""
 
 from __future__ import annotations
 
@@ -30,12 +30,16 @@ class InboxWording:
 
 @lru_cache(maxsize=4)
 def load_inbox_wording(data: Path = DATA) -> InboxWording:
-    """All wording of the inbox. Raises ContentError where a value is not text."""
-    path = data / "inbox.yml"
-    texts = read_yaml(path)
-    if not isinstance(texts, dict):
-        raise ContentError(f'{name(path)}: write one `key: "text"` a line.')
-    for key, value in texts.items():
-        if not isinstance(value, str):
-            raise ContentError(f"{name(path)}: {key} must be text; put it in quotes.")
+    """All wording of the inbox. Raises ContentError where a value is not text, or a key stands twice."""
+    texts: dict[str, str] = {}
+    for path in sorted((data / "inbox").glob("*.yml")):
+        found = read_yaml(path)
+        if not isinstance(found, dict):
+            raise ContentError(f'{name(path)}: write one `key: "text"` a line.')
+        for key, value in found.items():
+            if not isinstance(value, str):
+                raise ContentError(f"{name(path)}: {key} must be text; put it in quotes.")
+            if key in texts:
+                raise ContentError(f"{name(path)}: {key} stands in another file of data/inbox too.")
+        texts |= found
     return InboxWording(texts)

@@ -78,7 +78,14 @@ def add_session(
     """A sign-in that lasts `lifetime` from now."""
     at = now(session)
     kept = ClinicianSession(
-        token_hash=token_hash, clinician_id=clinician_id, csrf=csrf, created_at=at, expires_at=at + lifetime
+        token_hash=token_hash,
+        clinician_id=clinician_id,
+        csrf=csrf,
+        created_at=at,
+        expires_at=at + lifetime,
+        id=str(uuid.uuid4()),
+        used_at=at,
+        device="",
     )
     session.add(kept)
     session.flush()

@@ -100,7 +100,11 @@ class UtcTime(TypeDecorator):
 
 
 class Clinician(Base):
-    """A person of a clinic who may open its inbox. The e-mail address is kept in lower case."""
+    """A person of a clinic who may open its inbox. The e-mail address is kept in lower case.
+
+    `password_hash` is empty for somebody who signs in with the clinic's own identity provider alone (`oidc_issuer`,
+    `oidc_subject`). `totp_secret` is encrypted; `totp_step` is the last 30-second step whose code was used.
+    """
 
     __tablename__ = "clinician"
 
@@ -112,10 +116,21 @@ class Clinician(Base):
     password_hash = Column(Words, nullable=False)
     created_at = Column(UtcTime, nullable=False)
     disabled_at = Column(UtcTime)
+    totp_secret = Column(Words)
+    totp_step = Column(Integer)
+    failures = Column(Integer, nullable=False, default=0)
+    locked_until = Column(UtcTime)
+    oidc_issuer = Column(Words)
+    oidc_subject = Column(Words)
+
+    __table_args__ = (UniqueConstraint("oidc_issuer", "oidc_subject"),)
 
 
 class ClinicianSession(Base):
-    """A clinician's sign-in. Only the token's SHA-256 is kept."""
+    """A clinician's sign-in. Only the token's SHA-256 is kept; `id` names it on pages and in the audit.
+
+    `used_at`: when the person last did something (not when a page refreshed itself); `device`: a short name of it.
+    """
 
     __tablename__ = "clinician_session"
 
@@ -125,6 +140,34 @@ class ClinicianSession(Base):
     created_at = Column(UtcTime, nullable=False)
     expires_at = Column(UtcTime, nullable=False)
     revoked_at = Column(UtcTime)
+    id = Column(Words, nullable=False, unique=True)
+    used_at = Column(UtcTime, nullable=False)
+    device = Column(Words, nullable=False, default="")
+
+
+class SignInState(Base):
+    """One sign-in by the clinic's identity provider that is under way: it can be finished once."""
+
+    __tablename__ = "sign_in_state"
+
+    state_hash = Column(Words, primary_key=True)
+    clinic = Column(Words, nullable=False)
+    nonce = Column(Words, nullable=False)
+    verifier = Column(Words, nullable=False)
+    then = Column(Words, nullable=False)
+    expires_at = Column(UtcTime, nullable=False, index=True)
+
+
+class ClinicSetting(Base):
+    """A part of a clinic's file (``data/clinics``) as its admin has changed it: `value` takes the place of `key`."""
+
+    __tablename__ = "clinic_setting"
+
+    clinic = Column(Words, primary_key=True)
+    key = Column(Words, primary_key=True)
+    value = Column(Document, nullable=False)
+    at = Column(UtcTime, nullable=False)
+    by = Column(Words, nullable=False)
 
 
 class Conversation(Base):
@@ -132,6 +175,7 @@ class Conversation(Base):
 
     `subject` is the clinic's own pseudonym of a signed-in patient, `person_name` what the clinic signed as the name;
     both are None for an anonymous one. `reading` is the form of answers that the patient asked for (plain, flare).
+    `shown_seq`, `shown_at`: the last event that the patient's page has said was on the screen, and when.
     """
 
     __tablename__ = "conversation"
@@ -151,6 +195,8 @@ class Conversation(Base):
     subject = Column(Words)
     person_name = Column(Words)
     reading = Column(Words)
+    shown_seq = Column(Integer, nullable=False, default=0)
+    shown_at = Column(UtcTime)
 
     __table_args__ = (Index(None, "clinic", "updated_at"), Index(None, "clinic", "subject"))
 
@@ -218,8 +264,17 @@ class Offer(Base):
     payload = Column(Words, primary_key=True)
 
 
+# A conversation has one open handoff of a family (`category`); what repeats it attaches to it.
+_OPEN_HANDOFF = text("status IN ('raised', 'delivered', 'seen', 'claimed', 'in_conversation')")
+
+
 class Handoff(Base):
-    """One message passed to the clinic's people (`status`: waiting, claimed, returned, closed)."""
+    """One message passed to the clinic's people; `status` is one of `bot.store.handoffs.STATUSES`.
+
+    While nobody has claimed it, it climbs: `step` is the place in the clinic's chain of contacts that was told last,
+    `climb_at` when the next one is, `exhausted_at` when the chain ended without a claim. `answered_at`: the first words
+    of a person. `rules_version`: the version of the safety rules that raised it.
+    """
 
     __tablename__ = "handoff"
 
@@ -242,15 +297,61 @@ class Handoff(Base):
     closed_at = Column(UtcTime)
     outcome = Column(Words)
     version = Column(Integer, nullable=False)
+    delivered_at = Column(UtcTime)
+    answered_at = Column(UtcTime)
+    step = Column(Integer, nullable=False, default=0)
+    climb_at = Column(UtcTime)
+    exhausted_at = Column(UtcTime)
+    snoozed_until = Column(UtcTime)
+    rules_version = Column(Words)
 
     __table_args__ = (
         UniqueConstraint("conversation_id", "message_key"),
         Index(None, "clinic", "status", "tier", "created_at"),
+        Index(None, "climb_at"),
+        Index(
+            "ix_handoff_open_family",
+            "conversation_id",
+            "category",
+            unique=True,
+            sqlite_where=_OPEN_HANDOFF,
+            postgresql_where=_OPEN_HANDOFF,
+        ),
     )
 
 
+class Attached(Base):
+    """A later message of the same family, put with the handoff that was open already."""
+
+    __tablename__ = "attached"
+
+    handoff_id = Column(ForeignKey("handoff.id", ondelete="CASCADE"), primary_key=True)
+    message_key = Column(Words, primary_key=True)
+    at = Column(UtcTime, nullable=False)
+    tier = Column(Words, nullable=False)
+    rule = Column(Words)
+    words = Column(Words, nullable=False)
+    about = Column(Document, nullable=False)
+
+
+class Note(Base):
+    """A clinician's private note on a handoff: for the clinic's people, never for the chat."""
+
+    __tablename__ = "note"
+
+    id = Column(Words, primary_key=True)
+    handoff_id = Column(ForeignKey("handoff.id", ondelete="CASCADE"), nullable=False, index=True)
+    clinician_id = Column(ForeignKey("clinician.id"), nullable=False)
+    at = Column(UtcTime, nullable=False)
+    text = Column(Words, nullable=False)
+
+
 class Outbox(Base):
-    """One notice to send over one channel. Sent, dead, or still due."""
+    """One notice to send over one channel. Sent, dead, or still due.
+
+    `kind` is what happened to the handoff (raised, escalated, exhausted, changed); `contact` and `step` name who of the
+    clinic's chain it is for, `receipt` what the receiver called it (a FHIR Task's address).
+    """
 
     __tablename__ = "outbox"
 
@@ -265,6 +366,11 @@ class Outbox(Base):
     sent_at = Column(UtcTime)
     dead_at = Column(UtcTime)
     last_error = Column(Words)
+    kind = Column(Words, nullable=False, default="raised")
+    contact = Column(Words, nullable=False, default="")
+    step = Column(Integer, nullable=False, default=0)
+    created_at = Column(UtcTime)
+    receipt = Column(Words)
 
     # Only what is still due: looking for work must not read the history of all that was ever sent.
     __table_args__ = (
@@ -279,7 +385,10 @@ class Outbox(Base):
 
 
 class Audit(Base):
-    """Who did what to what, and when. Append only."""
+    """Who did what to what, and when. Append only: the database refuses to change or delete a row.
+
+    The rows of a clinic are numbered by `seq` from 1; `hash` covers the row and the hash of the one before it.
+    """
 
     __tablename__ = "audit"
 
@@ -290,8 +399,20 @@ class Audit(Base):
     act = Column(Words, nullable=False)
     subject = Column(Words, nullable=False)
     details = Column(Document, nullable=False)
+    seq = Column(Integer, nullable=False)
+    hash = Column(Words, nullable=False)
 
-    __table_args__ = (Index(None, "clinic", "at"), Index(None, "subject"))
+    __table_args__ = (UniqueConstraint("clinic", "seq"), Index(None, "clinic", "at"), Index(None, "subject"))
+
+
+class AuditHead(Base):
+    """Where a clinic's audit ends: the number and hash of its last row. Locked while rows are added."""
+
+    __tablename__ = "audit_head"
+
+    clinic = Column(Words, primary_key=True)
+    seq = Column(Integer, nullable=False)
+    hash = Column(Words, nullable=False)
 
 
 class Gap(Base):

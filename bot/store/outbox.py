@@ -31,17 +31,32 @@ class Due:
     category: str | None
     raised_at: datetime
     attempts: int
+    kind: str = "raised"
+    contact: str = ""
+    step: int = 0
 
 
-def enqueue(session: Session, handoff_id: str, channel: str) -> Outbox:
-    """A notice of the handoff over one channel, due now. Its message id never changes over retries."""
+def enqueue(
+    session: Session, item: Handoff, channel: str, kind: str = "raised", contact: str = "", step: int = 0
+) -> Outbox:
+    """A notice of the handoff over one channel, due now. Its message id never changes over retries.
+
+    `kind` is what happened, `contact` who of the clinic's chain it is for (empty: the channel itself).
+    """
+    # The handoff's version makes the same step, taken again, a notice of its own.
+    named = ".".join((item.id, channel, contact or kind, str(step), str(item.version)))
+    at = now(session)
     row = Outbox(
         id=str(uuid.uuid4()),
-        handoff_id=handoff_id,
+        handoff_id=item.id,
         channel=channel,
-        message_id=f"<{handoff_id}.{channel}@pne-tutor.invalid>",
-        due_at=now(session),
+        message_id=f"<{named}@pne-tutor.invalid>",
+        due_at=at,
         attempts=0,
+        kind=kind,
+        contact=contact,
+        step=step,
+        created_at=at,
     )
     session.add(row)
     return row
@@ -81,6 +96,9 @@ def lease(session: Session, channel: str, owner: str, duration: timedelta, limit
                 category=handoff.category,
                 raised_at=handoff.created_at,
                 attempts=row.attempts,
+                kind=row.kind,
+                contact=row.contact,
+                step=row.step,
             )
         )
     return taken

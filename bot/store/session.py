@@ -11,8 +11,9 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,11 @@ class Database:
         """One reading transaction; it takes no write lock, and on PostgreSQL cannot write."""
         with _causes_named(), self.readers() as session, session.begin():
             yield session
+
+    def of(self, clinic: str) -> Database:
+        """The same database bound to one clinic: what `bot.store.tenant` binds is of this clinic alone."""
+        info = {"clock": self.clock, "clinic": clinic}
+        return replace(self, sessions=partial(self.sessions, info=info), readers=partial(self.readers, info=info))
 
     def reachable(self) -> bool:
         """Whether the database answers and holds our tables, within the time-out."""

@@ -11,7 +11,7 @@ from bot.content import Clinic
 from bot.handoff.escalate import Raised, raise_handoff
 from bot.safety import Finding
 from bot.store import conversations, events
-from bot.store.handoffs import OPEN, handoff_for_message, handoffs_in
+from bot.store.handoffs import handoff_for_message
 from bot.store.models import Handoff
 from bot.web import bodies
 from bot.web import plan as planning
@@ -60,18 +60,20 @@ def hand_over(
     answer: str = "",
 ) -> None:
     """Pass the message on, and say what became of it. `answer`: the words shown were those of this answer."""
-    category = finding.category if finding else PERSON_CATEGORY
-    tier = finding.tier if finding else PERSON_TIER
-    open_already = _open_handoff(session, incoming.conversation_id, category, tier)
-    if open_already is not None:
-        _tell_again(services, session, incoming, open_already, "handoff_still" if unanswered else "handoff_again")
-        return
-    raised = _pass_on(session, incoming, finding, unanswered, answer)
-    _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
+    raised = _pass_on(services, session, incoming, finding, unanswered, answer)
+    if raised.attached and not raised.graver:
+        _tell_again(services, session, incoming, raised.handoff_id, "handoff_still" if unanswered else "handoff_again")
+    else:
+        _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
 
 
 def _pass_on(
-    session: Session, incoming: Incoming, finding: Finding | None, unanswered: bool = False, answer: str = ""
+    services: Services,
+    session: Session,
+    incoming: Incoming,
+    finding: Finding | None,
+    unanswered: bool = False,
+    answer: str = "",
 ) -> Raised:
     """The handoff of a finding, or (without one) of a wish for a person."""
     words = _shown_words(finding, answer, incoming.clinic) if finding else None
@@ -80,6 +82,7 @@ def _pass_on(
         conversation_id=incoming.conversation_id,
         message_key=incoming.key,
         clinic=incoming.clinic.id,
+        clinic_of=services.clinic,
         tier=finding.tier if finding else PERSON_TIER,
         category=finding.category if finding else PERSON_CATEGORY,
         rule=finding.rule if finding else None,
@@ -103,21 +106,14 @@ def _shown_numbers(words: safety.SafetyWords | safety.AnswerWords, clinic: Clini
     return [clinic.numbers[name] for name in words.numbers_used if name != "clinic"]
 
 
-def _open_handoff(session: Session, conversation_id: str, category: str, tier: str) -> Handoff | None:
-    """An open handoff that this one would only repeat: same category, at least as urgent."""
-    for item in handoffs_in(session, conversation_id):
-        if item.status in OPEN and item.category == category and item.tier <= tier:
-            return item
-    return None
-
-
 def _tell(services: Services, session: Session, incoming: Incoming, raised: Raised, key: str) -> None:
     at = services.shown(incoming.clinic, raised.at)
     body = bodies.handoff(raised.state, key, incoming.clinic, services.wording, at)
     append(session, incoming.conversation_id, {**body, "handoff": raised.handoff_id}, type=events.STATE)
 
 
-def _tell_again(services: Services, session: Session, incoming: Incoming, item: Handoff, key: str) -> None:
+def _tell_again(services: Services, session: Session, incoming: Incoming, handoff_id: str, key: str) -> None:
+    item = session.get(Handoff, handoff_id)
     if item.claimed_by is not None:
         return  # a person is reading along
     at = services.shown(incoming.clinic, item.created_at)
@@ -131,7 +127,7 @@ def person_by_words(services: Services, session: Session, incoming: Incoming) ->
     if found is not None:
         raised = Raised(found.id, False, "waiting", found.created_at)
     else:
-        raised = _pass_on(session, incoming, None)
+        raised = _pass_on(services, session, incoming, None)
     _tell(services, session, incoming, raised, "handoff_waiting_person")
 
 

@@ -99,7 +99,7 @@ def test_a_source_that_differs_between_files(data: Path) -> None:
     assert "differs from the same key in another file" in faults(data)
 
 
-@pytest.mark.parametrize("file", ["messages.yml", "interface/en.yml", "inbox.yml"])
+@pytest.mark.parametrize("file", ["messages.yml", "interface/en.yml", "inbox/common.yml"])
 def test_wording_that_is_not_text(data: Path, file: str) -> None:
     change(data / file, lambda f: (f["messages"] if file == "messages.yml" else f).update(odd=7))
     assert "odd must be text" in faults(data)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot import screening
-from bot.handoff.escalate import claim
+from bot.handoff.steps import claim
 from bot.safety.check import load_check
 from bot.web import bodies
 from bot.web.bodies import CHECK_START, PERSON, SAFETY_RELEASE, answer_payload

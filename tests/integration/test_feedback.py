@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.content.library import load_library
-from bot.handoff.escalate import claim
+from bot.handoff.steps import claim
 from bot.store import conversations
 from bot.store.models import Feedback, Survey
 from bot.web.bodies import PERSON, READING_PLAIN

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.handoff.escalate import claim
+from bot.handoff.steps import claim
 from bot.web.bodies import CONSENT, PERSON
 from bot.web.services import Services
 from tests.support import patient_api as talking

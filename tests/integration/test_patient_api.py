@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.handoff.escalate import claim
+from bot.handoff.steps import claim
 from bot.web import bodies, turns
 from bot.web import patient as patient_api
 from bot.web.assistant import AssistantUnavailable

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from bot import safety
 from bot.content.silence import load_silence
 from bot.handoff import silence, worker
-from bot.handoff.escalate import claim
+from bot.handoff.steps import claim
 from bot.safety import Finding
 from bot.store import conversations
 from bot.store.models import Audit, Outbox

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from bot.handoff.escalate import AlreadyClaimed, Claimed, claim, hand_back
+from bot.handoff.steps import AlreadyClaimed, Claimed, claim, hand_back
 from bot.store import conversations, events
 from bot.store.handoffs import handoffs_in
 from bot.store.models import Audit, Clinician, Outbox

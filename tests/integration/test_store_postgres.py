@@ -15,8 +15,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
 from bot.content.silence import load_silence
-from bot.handoff import escalate as h
 from bot.handoff import silence, worker
+from bot.handoff import steps as h
 from bot.store import audit, handoffs, identities, outbox
 from bot.store import session as store
 from bot.store.conversations import conversation_with, open_conversation, set_hold, set_pending, take_pending

@@ -7,12 +7,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from bot.content import Clinic, load_clinics
 from bot.handoff.escalate import Raised, raise_handoff
 from bot.store import clinicians
 from bot.store.conversations import open_conversation
@@ -62,10 +63,16 @@ def new_conversation(db: Database, clinic: str = CLINIC) -> str:
         return str(opened.conversation.id)
 
 
+def a_clinic(clinic: str) -> Clinic:
+    """The demo clinic under any id: its hours and its chain."""
+    return replace(load_clinics()["demo"], id=clinic)
+
+
 def raise_one(db: Database, conversation_id: str, key: str = "m1", **other: Any) -> Raised:
     """A handoff as the web app raises it; `other` overrides."""
     values: dict[str, Any] = {
         "clinic": CLINIC,
+        "clinic_of": a_clinic,
         "tier": "T1",
         "category": "RF01",
         "rule": "saddle-numb",

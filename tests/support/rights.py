@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from bot.handoff.escalate import claim, close
 from bot.handoff.states import OUTCOMES
+from bot.handoff.steps import claim, close
 from bot.web.bodies import END
 from bot.web.services import Services
 from tests.support.database import add_person

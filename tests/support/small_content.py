@@ -54,7 +54,7 @@ def small_content(folder: Path) -> Path:
         about["answers_language"] = "" if tag == "en" else "English."
         write(data / "interface" / f"{tag}.yml", {**about, "send": "Send"})
     write(data / "demo_page.yml", {"title": "Title"})
-    write(data / "inbox.yml", {"claim": "Claim"})
+    write(data / "inbox" / "common.yml", {"claim": "Claim"})
     responses: dict[str, Any] = {
         "utter_pain/alarm": answer("pain/alarm", "pain/is_real"),
         "utter_pain/is_real": answer("pain/is_real", "pain/alarm"),

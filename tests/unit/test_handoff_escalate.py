@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from bot.handoff import escalate as h
+from bot.handoff import steps as h
 from bot.handoff.states import NotAllowed
 from bot.store import audit, handoffs, outbox
 from bot.store.conversations import conversation_with, set_hold, set_state

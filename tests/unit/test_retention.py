@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from bot.content import load_clinics
 from bot.content.clinics import Retention
-from bot.handoff.escalate import claim, close
 from bot.handoff.states import OUTCOMES
+from bot.handoff.steps import claim, close
 from bot.store import events, retention, rights
 from bot.store.conversations import conversation_with, new_token, open_conversation, record_consent
 from bot.store.models import Audit, Conversation, Event, Handoff, Offer, PatientSession, UsedToken

@@ -1,7 +1,7 @@
-"""The clinician inbox: the queue, one item, and the acts on it. Plain forms; inbox.js only refreshes parts.
+"""One item of the inbox: its page and the acts on it. Plain forms; the script only refreshes parts.
 
 Every page belongs to one clinic: a handoff of another clinic is not found. Every POST carries the CSRF token
-of its sign-in. Opening an item, and every refresh of it, is audited; the queue shows first words only.
+of its sign-in. Opening an item, and every refresh of it, is audited.
 """
 
 from __future__ import annotations
@@ -15,24 +15,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from bot.content.inbox import load_inbox_wording
-from bot.handoff.escalate import AlreadyClaimed, NotYours, StaleVersion
+from bot.handoff.items import NotYours, StaleVersion
+from bot.handoff.roles import ANSWER, READ
 from bot.handoff.states import OUTCOMES, NotAllowed
+from bot.handoff.steps import AlreadyClaimed
 from bot.store import clinicians
-from bot.web import inbox_acts, inbox_live, inbox_view
-from bot.web.inbox_acts import MOST_CHARACTERS, Desk, NotClaimed
-from bot.web.inbox_door import (
-    COOKIE,
-    PATH,
-    SIGN_IN,
-    Form,
-    page_of,
-    problem,
-    show_sign_in,
-    sign_in,
-    sign_out,
-    signed_in,
-)
+from bot.web.inbox import acts, item_view, live
+from bot.web.inbox.acts import MOST_CHARACTERS, Desk, NotClaimed
+from bot.web.inbox.door import COOKIE, PATH, Form, page_of, problem, signed_in
 from bot.web.services import in_thread
 from bot.web.stream import conversation_topic, inbox_topic
 
@@ -41,48 +31,17 @@ SAID = ("claimed", "returned", "closed")
 
 
 def routes() -> list[Route]:
-    """All routes of the inbox. Raises ContentError where its wording is wrong: at the start, not at night."""
-    load_inbox_wording()
+    """The routes of one item."""
     item = PATH + "/{handoff_id}"
     return [
-        Route(SIGN_IN, show_sign_in, methods=["GET"]),
-        Route(SIGN_IN, sign_in, methods=["POST"]),
-        Route(f"{PATH}/sign-out", signed_in(sign_out), methods=["POST"]),
-        Route(PATH, signed_in(show_queue), methods=["GET"]),
-        Route(f"{PATH}/queue", signed_in(queue_part, page=False), methods=["GET"]),
-        Route(f"{PATH}/live", signed_in(queue_live, page=False), methods=["GET"]),
-        Route(item, signed_in(show_item), methods=["GET"]),
-        Route(f"{item}/part", signed_in(item_part, page=False), methods=["GET"]),
-        Route(f"{item}/live", signed_in(item_live, page=False), methods=["GET"]),
-        Route(f"{item}/claim", signed_in(claim), methods=["POST"]),
-        Route(f"{item}/reply", signed_in(reply), methods=["POST"]),
-        Route(f"{item}/hand-back", signed_in(hand_back), methods=["POST"]),
-        Route(f"{item}/close", signed_in(close), methods=["POST"]),
+        Route(item, signed_in(show_item, READ), methods=["GET"]),
+        Route(f"{item}/part", signed_in(item_part, READ, page=False), methods=["GET"]),
+        Route(f"{item}/live", signed_in(item_live, READ, page=False), methods=["GET"]),
+        Route(f"{item}/claim", signed_in(claim, ANSWER), methods=["POST"]),
+        Route(f"{item}/reply", signed_in(reply, ANSWER), methods=["POST"]),
+        Route(f"{item}/hand-back", signed_in(hand_back, ANSWER), methods=["POST"]),
+        Route(f"{item}/close", signed_in(close, ANSWER), methods=["POST"]),
     ]
-
-
-# Pages and their parts
-
-
-async def show_queue(request: Request, desk: Desk, form: Form) -> Response:
-    """GET /inbox: the whole page."""
-    return await _queue_page(request, desk, "inbox_queue.html")
-
-
-async def queue_part(request: Request, desk: Desk, form: Form) -> Response:
-    """GET /inbox/queue: the part of it that changes."""
-    return await _queue_page(request, desk, "inbox_queue_part.html")
-
-
-async def _queue_page(request: Request, desk: Desk, template: str) -> Response:
-    asked = request.query_params.get("page", "1")
-    page = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 6 else 1
-
-    def read() -> dict[str, Any]:
-        with desk.services.db.read() as session:
-            return inbox_view.queue_view(session, desk, page)
-
-    return page_of(request, template, desk=desk, **await in_thread(read))
 
 
 async def show_item(request: Request, desk: Desk, form: Form) -> Response:
@@ -93,13 +52,13 @@ async def show_item(request: Request, desk: Desk, form: Form) -> Response:
 
 async def item_part(request: Request, desk: Desk, form: Form) -> Response:
     """GET /inbox/{id}/part: the parts of it that change."""
-    return await _item_page(request, desk, "inbox_item_part.html")
+    return await _item_page(request, desk, "inbox/item_part.html")
 
 
 async def _item_page(
     request: Request,
     desk: Desk,
-    template: str = "inbox_item.html",
+    template: str = "inbox/item.html",
     said: str = "",
     refused: str = "",
     draft: str = "",
@@ -108,9 +67,9 @@ async def _item_page(
     handoff_id, everything = _id(request), "all" in request.query_params
 
     def read() -> dict[str, Any]:
-        inbox_acts.see(desk, handoff_id)
-        with desk.services.db.read() as session:
-            return inbox_view.item_view(session, desk, handoff_id, everything)
+        acts.see(desk, handoff_id)
+        with desk.db.read() as session:
+            return item_view.item_view(session, desk, handoff_id, everything)
 
     shown = await in_thread(read)
     shown |= {"said": said, "refused": refused, "draft": draft, "everything": everything}
@@ -118,32 +77,20 @@ async def _item_page(
     return page_of(request, template, status, desk=desk, **shown)
 
 
-async def queue_live(request: Request, desk: Desk, form: Form) -> Response:
-    """GET /inbox/live: SSE, ``changed`` when the queue page would look different."""
-    clinic = desk.clinic
-    return inbox_live.live_response(
-        desk.services,
-        request.cookies[COOKIE],
-        inbox_topic(clinic),
-        _have(request),
-        lambda session: inbox_view.queue_signature(session, clinic),
-    )
-
-
 async def item_live(request: Request, desk: Desk, form: Form) -> Response:
     """GET /inbox/{id}/live: SSE, ``changed`` when the item's page would look different."""
     clinic, handoff_id = desk.clinic, _id(request)
 
     def find() -> str:
-        with desk.services.db.read() as session:
-            return inbox_view.conversation_of(session, clinic, handoff_id)
+        with desk.db.read() as session:
+            return item_view.conversation_of(session, clinic, handoff_id)
 
-    return inbox_live.live_response(
+    return live.live_response(
         desk.services,
         request.cookies[COOKIE],
         conversation_topic(await in_thread(find)),
-        _have(request),
-        lambda session: inbox_view.item_signature(session, clinic, handoff_id),
+        live.have(request),
+        lambda session: item_view.item_signature(session, clinic, handoff_id),
     )
 
 
@@ -155,7 +102,7 @@ async def claim(request: Request, desk: Desk, form: Form) -> Response:
     version = form.get("version", "")
     number = int(version) if version.isascii() and version.isdigit() and len(version) < 10 else 0
     try:
-        result = await in_thread(inbox_acts.claim, desk, _id(request), number)
+        result = await in_thread(acts.claim, desk, _id(request), number)
     except (StaleVersion, NotAllowed) as error:
         return await _refuse(request, desk, error)
     if isinstance(result, AlreadyClaimed):
@@ -176,7 +123,7 @@ async def reply(request: Request, desk: Desk, form: Form) -> Response:
     if not _FORM_ID.fullmatch(form.get("client_id", "")):
         return problem(request, "form", 400, desk)
     try:
-        conversation = await in_thread(inbox_acts.reply, desk, _id(request), text, form["client_id"])
+        conversation = await in_thread(acts.reply, desk, _id(request), text, form["client_id"])
     except (NotClaimed, NotYours) as error:
         return await _refuse(request, desk, error, text)
     return _acted(request, desk, conversation)
@@ -186,7 +133,7 @@ async def hand_back(request: Request, desk: Desk, form: Form) -> Response:
     """POST …/hand-back (lift_hold)."""
     try:
         lift = form.get("lift_hold") == "yes"
-        conversation = await in_thread(inbox_acts.hand_back, desk, _id(request), lift)
+        conversation = await in_thread(acts.hand_back, desk, _id(request), lift)
     except (NotAllowed, NotYours) as error:
         return await _refuse(request, desk, error)
     return _acted(request, desk, conversation, "returned")
@@ -198,7 +145,7 @@ async def close(request: Request, desk: Desk, form: Form) -> Response:
     if outcome not in OUTCOMES:
         return await _refuse_text(request, desk, "refused_outcome")
     try:
-        conversation = await in_thread(inbox_acts.close, desk, _id(request), outcome)
+        conversation = await in_thread(acts.close, desk, _id(request), outcome)
     except (NotAllowed, NotYours) as error:
         return await _refuse(request, desk, error)
     return _acted(request, desk, conversation, "closed")
@@ -207,7 +154,7 @@ async def close(request: Request, desk: Desk, form: Form) -> Response:
 def _acted(request: Request, desk: Desk, conversation_id: str, said: str = "") -> Response:
     """Wake the patient's page and every inbox page of the clinic, then show the item again."""
     desk.services.news(conversation_id, desk.clinic)
-    desk.services.hub.wake(inbox_topic(desk.clinic), inbox_live.ACTED)
+    desk.services.hub.wake(inbox_topic(desk.clinic), live.ACTED)
     here = f"{PATH}/{quote(_id(request), safe='')}"
     return RedirectResponse(f"{here}?{urlencode({'said': said})}" if said else here, 303)
 
@@ -218,7 +165,7 @@ async def _refuse(request: Request, desk: Desk, error: Exception, draft: str = "
         by = error.by
 
         def name() -> str:
-            with desk.services.db.read() as session:
+            with desk.db.read() as session:
                 return clinicians.names(session, desk.clinic).get(by, "")
 
         words = desk.words.text("refused_not_yours", name=await in_thread(name))
@@ -238,8 +185,3 @@ async def _refuse_text(request: Request, desk: Desk, key: str, draft: str = "", 
 
 def _id(request: Request) -> str:
     return str(request.path_params["handoff_id"])
-
-
-def _have(request: Request) -> str:
-    """The signature of what the page shows: from the stream that broke off, or from the page itself."""
-    return (request.headers.get("last-event-id") or request.query_params.get("have") or "")[:64]

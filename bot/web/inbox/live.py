@@ -11,9 +11,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from bot.handoff.escalate import UnknownHandoff
+from bot.handoff.items import UnknownHandoff
 from bot.store.session import DatabaseUnavailable
 from bot.web import auth
 from bot.web.services import Services, in_thread
@@ -83,3 +84,8 @@ async def _next(queue: asyncio.Queue[dict[str, object]]) -> bool:
     while not queue.empty():
         acted = "acted" in queue.get_nowait() or acted
     return acted
+
+
+def have(request: Request) -> str:
+    """The signature of what the page shows: from the stream that broke off, or from the page itself."""
+    return (request.headers.get("last-event-id") or request.query_params.get("have") or "")[:64]

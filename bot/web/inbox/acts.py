@@ -9,19 +9,21 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from bot.content.inbox import InboxWording
-from bot.handoff import escalate
-from bot.handoff.escalate import AlreadyClaimed, NotYours, UnknownHandoff
+from bot.handoff import steps
+from bot.handoff.items import NotYours, UnknownHandoff
 from bot.handoff.states import CLOSE, HAND_BACK, NotAllowed
+from bot.handoff.steps import AlreadyClaimed
 from bot.store import audit, events
 from bot.store.conversations import HUMAN, conversation_with, locked_conversation
-from bot.store.handoffs import CLAIMED, CLOSED, RETURNED, handoff_of
+from bot.store.handoffs import HELD, RESOLVED, RETURNED, handoff_of
 from bot.store.models import Clinician, Handoff
+from bot.store.session import Database
 from bot.web import bodies
 from bot.web.services import Services
 
 MOST_CHARACTERS = 4_000
 # What a second press of the same button finds: the act is done, and that is no error.
-_DONE = {HAND_BACK: RETURNED, CLOSE: CLOSED}
+_DONE = {HAND_BACK: RETURNED, CLOSE: RESOLVED}
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,11 @@ class Desk:
     @property
     def clinic(self) -> str:
         return str(self.me.clinic)
+
+    @property
+    def db(self) -> Database:
+        """The database as this clinic sees it: nothing of any other clinic can be read or changed through it."""
+        return self.services.db.of(self.clinic)
 
     @property
     def role(self) -> str:
@@ -53,7 +60,7 @@ class NotClaimed(ValueError):
 
 def see(desk: Desk, handoff_id: str) -> None:
     """Record that the clinician is shown the item. Raises UnknownHandoff, DatabaseUnavailable."""
-    escalate.mark_seen(desk.services.db, handoff_id, desk.me)
+    steps.mark_seen(desk.db, handoff_id, desk.me)
 
 
 def claim(desk: Desk, handoff_id: str, version: int) -> AlreadyClaimed | str:
@@ -61,8 +68,8 @@ def claim(desk: Desk, handoff_id: str, version: int) -> AlreadyClaimed | str:
 
     Raises UnknownHandoff, NotAllowed, StaleVersion, DatabaseUnavailable.
     """
-    with desk.services.db.begin() as session:
-        result = escalate.claim(session, handoff_id, desk.me, version)
+    with desk.db.begin() as session:
+        result = steps.claim(session, handoff_id, desk.me, version)
         if isinstance(result, AlreadyClaimed):
             return result
         if result.first:
@@ -75,11 +82,11 @@ def reply(desk: Desk, handoff_id: str, text: str, client_id: str) -> str:
 
     Raises UnknownHandoff, NotClaimed, NotYours, DatabaseUnavailable.
     """
-    with desk.services.db.begin() as session:
+    with desk.db.begin() as session:
         item, holder = _locked(session, desk, handoff_id)
         if holder is not None and holder != desk.me.id:
             raise NotYours(holder)
-        if item.status != CLAIMED or item.claimed_by != desk.me.id or holder is None:
+        if item.status not in HELD or item.claimed_by != desk.me.id or holder is None:
             raise NotClaimed
         appended = events.append_event(
             session,
@@ -90,6 +97,7 @@ def reply(desk: Desk, handoff_id: str, text: str, client_id: str) -> str:
             client_id=_key(client_id, text),
         )
         if appended.created:
+            steps.answered(session, item.conversation_id, desk.me)
             audit.record(
                 session,
                 clinic=item.clinic,
@@ -106,9 +114,9 @@ def hand_back(desk: Desk, handoff_id: str, lift_hold: bool) -> str:
 
     Raises UnknownHandoff, NotAllowed, NotYours, DatabaseUnavailable.
     """
-    with desk.services.db.begin() as session:
+    with desk.db.begin() as session:
         try:
-            stepped = escalate.hand_back(session, handoff_id, desk.me, lift_hold)
+            stepped = steps.hand_back(session, handoff_id, desk.me, lift_hold)
         except NotAllowed as error:
             return _done_already(session, desk, handoff_id, error)
         held = conversation_with(session, stepped.handoff.conversation_id).hold
@@ -121,12 +129,12 @@ def close(desk: Desk, handoff_id: str, outcome: str) -> str:
 
     Raises UnknownHandoff, NotAllowed, NotYours, ValueError for an unknown outcome, DatabaseUnavailable.
     """
-    with desk.services.db.begin() as session:
+    with desk.db.begin() as session:
         item, _holder = _locked(session, desk, handoff_id)
         # For the patient, an item that was handed back is over: its outcome is the team's business.
         silent = item.status == RETURNED
         try:
-            stepped = escalate.close(session, handoff_id, desk.me, outcome)
+            stepped = steps.close(session, handoff_id, desk.me, outcome)
         except NotAllowed as error:
             return _done_already(session, desk, handoff_id, error)
         if not silent:

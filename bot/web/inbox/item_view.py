@@ -1,61 +1,23 @@
-"""What the inbox pages show, as plain values. Every query is bound to the clinician's clinic."""
+"""What the page of one item shows, as plain values. Every query is bound to the clinician's clinic."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot import safety
-from bot.handoff.escalate import UnknownHandoff
-from bot.handoff.states import TIERS
+from bot.handoff.items import UnknownHandoff
 from bot.store import audit, clinicians, conversations, events, outbox
-from bot.store.handoffs import (
-    CLAIMED,
-    CLOSED,
-    OPEN,
-    WAITING,
-    counts,
-    finished,
-    handoff_of,
-    handoffs_in,
-    queue,
-)
+from bot.store.handoffs import HELD, RETURNED, WAITING, handoff_of, handoffs_in, waiting_count
 from bot.store.models import Conversation, Event, Handoff, Outbox, PatientSession
-from bot.web.inbox_acts import Desk
+from bot.web.inbox import rows
+from bot.web.inbox.acts import Desk
+from bot.web.inbox.rows import Moment
 
-ROWS = 100
-FINISHED_ROWS = 10
-FIRST_WORDS = 140
 TRANSCRIPT = 150
-
-
-@dataclass(frozen=True)
-class Moment:
-    """A time as it is shown, and as programs read it."""
-
-    shown: str
-    iso: str
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the queue. `since`: from when the clock runs, while it does."""
-
-    id: str
-    tier: str
-    words: str
-    status_code: str
-    status: str
-    mine: bool
-    raised: Moment
-    waited: str
-    since: Moment | None
-    wrote_last: Moment | None
 
 
 @dataclass(frozen=True)
@@ -71,29 +33,13 @@ class Entry:
     raised_it: bool
 
 
-def queue_signature(session: Session, clinic: str) -> str:
-    """Changes whenever the clinic's open items or their conversations do. One cheap query."""
-    found = session.execute(
-        select(
-            func.count(Handoff.id),
-            func.sum(Handoff.version),
-            func.count(Handoff.seen_at),
-            func.max(Handoff.created_at),
-            func.sum(Conversation.last_seq),
-        )
-        .join(Conversation, Conversation.id == Handoff.conversation_id)
-        .where(Handoff.clinic == clinic, Handoff.status.in_(OPEN))
-    ).one()
-    return _short(*found)
-
-
 def item_signature(session: Session, clinic: str, handoff_id: str) -> str:
     """Changes whenever the page of this item would show something else. Raises UnknownHandoff."""
     item, conversation = _item(session, clinic, handoff_id)
-    return _short(
+    return rows.short(
         _head_signature(session, item, conversation),
         conversation.last_seq,
-        counts(session, clinic)[WAITING],
+        waiting_count(session, clinic),
     )
 
 
@@ -102,45 +48,24 @@ def conversation_of(session: Session, clinic: str, handoff_id: str) -> str:
     return str(_item(session, clinic, handoff_id)[0].conversation_id)
 
 
-def queue_view(session: Session, desk: Desk, page: int) -> dict[str, Any]:
-    """The queue's page number `page` (from 1), the gravest tier first, and what was finished lately."""
-    number = counts(session, desk.clinic)
-    total = sum(number[status] for status in OPEN)
-    pages = max(1, -(-total // ROWS))
-    page = min(max(1, page), pages)
-    names = clinicians.names(session, desk.clinic)
-    rows = queue(session, desk.clinic, limit=ROWS, offset=(page - 1) * ROWS)
-    done = finished(session, desk.clinic, FINISHED_ROWS)
-    dead = [letter for letter in outbox.dead_letters(session, desk.clinic) if _is_open(session, letter)]
-    return {
-        "rows": [_row(session, desk, item, names) for item in rows],
-        "finished": [_row(session, desk, item, names) for item in done],
-        "waiting": number[WAITING],
-        "page": page,
-        "pages": pages,
-        "dead": len(dead),
-        "signature": queue_signature(session, desk.clinic),
-    }
-
-
 def item_view(session: Session, desk: Desk, handoff_id: str, everything: bool = False) -> dict[str, Any]:
     """All that the page of one item shows. Raises UnknownHandoff, also for another clinic's item."""
     item, conversation = _item(session, desk.clinic, handoff_id)
     names = clinicians.names(session, desk.clinic)
     entries, partial = _transcript(session, desk, item, everything)
-    waiting = counts(session, desk.clinic)[WAITING]
+    waiting = waiting_count(session, desk.clinic)
     head = _head_signature(session, item, conversation)
-    mine = item.status == CLAIMED and item.claimed_by == desk.me.id
+    mine = item.status in HELD and item.claimed_by == desk.me.id
     return {
         "item": item,
-        "row": _row(session, desk, item, names),
+        "row": rows.row(session, desk, item, names),
         "category": category_name(item),
         "scope": desk.words.word("scope", (item.about or {}).get("scope")),
         "note": (item.about or {}).get("note") or "",
         "heard": (item.about or {}).get("heard") or "",
         "unanswered": bool((item.about or {}).get("unanswered")),
-        "seen": _moment(desk, item.seen_at),
-        "claimed": _moment(desk, item.claimed_at),
+        "seen": rows.moment_or_none(desk, item.seen_at),
+        "claimed": rows.moment_or_none(desk, item.claimed_at),
         "holder": names.get(item.claimed_by or "", ""),
         "answers": desk.words.text(
             f"state_{conversation.state}", name=names.get(conversation.holder or "", "")
@@ -149,7 +74,7 @@ def item_view(session: Session, desk: Desk, handoff_id: str, everything: bool = 
         "notices": [_notice(desk, row) for row in outbox.notices_of(session, item.id)],
         "shown": _shown(session, item),
         "others": [
-            _row(session, desk, other, names)
+            rows.row(session, desk, other, names)
             for other in handoffs_in(session, conversation.id)
             if other.id != item.id and other.clinic == desk.clinic
         ],
@@ -157,15 +82,15 @@ def item_view(session: Session, desk: Desk, handoff_id: str, everything: bool = 
         "entries": entries,
         "partial": partial,
         "mine": mine,
-        "may_claim": item.status == WAITING and conversation.holder in (None, desk.me.id),
-        "may_close": mine or item.status not in (CLAIMED, CLOSED),
+        "may_claim": item.status in WAITING and conversation.holder in (None, desk.me.id),
+        "may_close": mine or item.status in (*WAITING, RETURNED),
         "held_by": names.get(conversation.holder or "", "") if conversation.holder != desk.me.id else "",
         "reachable": _reachable(session, desk, conversation.id),
         "waiting": waiting,
-        "head_signature": _short(head, waiting),
+        "head_signature": rows.short(head, waiting),
         # Only what changes the forms: a reply that is being written must not be disturbed by anything else.
-        "acts_signature": _short(item.status, item.claimed_by, conversation.holder, bool(conversation.hold)),
-        "signature": _short(head, conversation.last_seq, waiting),
+        "acts_signature": rows.short(item.status, item.claimed_by, conversation.holder, bool(conversation.hold)),
+        "signature": rows.short(head, conversation.last_seq, waiting),
     }
 
 
@@ -175,20 +100,6 @@ def category_name(item: Handoff) -> str:
         return safety.load_rules().category(item.category).name
     except (KeyError, ValueError, OSError):
         return str(item.category or "")
-
-
-def waited(desk: Desk, since: datetime) -> str:
-    """How long it has been, as people say it."""
-    gone = max(timedelta(), desk.services.db.clock() - since)
-    minutes = int(gone.total_seconds() // 60)
-    hours, days = minutes // 60, minutes // 1440
-    if minutes < 1:
-        return desk.words.text("time_now")
-    if hours < 1:
-        return desk.words.text("time_minutes", minutes=minutes)
-    if days < 1:
-        return desk.words.text("time_hours", hours=hours, minutes=minutes % 60)
-    return desk.words.text("time_days", days=days, hours=hours % 24)
 
 
 def _item(session: Session, clinic: str, handoff_id: str) -> tuple[Handoff, Conversation]:
@@ -202,7 +113,7 @@ def _head_signature(session: Session, item: Handoff, conversation: Conversation)
     notices = [(row.attempts, row.sent_at, row.dead_at) for row in outbox.notices_of(session, item.id)]
     others = [(other.id, other.status) for other in handoffs_in(session, conversation.id)]
     seen = item.seen_at is not None
-    return _short(
+    return rows.short(
         item.version,
         item.about,
         seen,
@@ -212,50 +123,6 @@ def _head_signature(session: Session, item: Handoff, conversation: Conversation)
         notices,
         others,
     )
-
-
-def _row(session: Session, desk: Desk, item: Handoff, names: dict[str, str]) -> Row:
-    since = {WAITING: item.created_at, CLAIMED: item.claimed_at}.get(item.status)
-    words = " ".join(item.words.split())
-    if len(words) > FIRST_WORDS:
-        words = words[:FIRST_WORDS].rsplit(" ", 1)[0] + " …"
-    return Row(
-        id=item.id,
-        tier=item.tier if item.tier in TIERS else TIERS[0],
-        words=words or desk.words.text("no_words"),
-        status_code=item.status,
-        status=_status(desk, item, names),
-        mine=item.status == CLAIMED and item.claimed_by == desk.me.id,
-        raised=_at(desk, item.created_at),
-        waited=waited(desk, since) if since else "",
-        since=_moment(desk, since),
-        wrote_last=_wrote_last(session, desk, item) if item.status == CLAIMED else None,
-    )
-
-
-def _status(desk: Desk, item: Handoff, names: dict[str, str]) -> str:
-    words = desk.words
-    if item.status == WAITING:
-        return words.text("status_seen" if item.seen_at else "status_waiting")
-    if item.status == CLAIMED:
-        if item.claimed_by == desk.me.id:
-            return words.text("status_claimed_mine")
-        return words.text("status_claimed", name=names.get(item.claimed_by, ""))
-    if item.status == CLOSED:
-        return words.text("status_closed", outcome=words.word("outcome", item.outcome))
-    return words.text("status_returned")
-
-
-def _wrote_last(session: Session, desk: Desk, item: Handoff) -> Moment | None:
-    """When the person wrote something that nobody has answered yet."""
-    latest = [
-        event
-        for event in events.latest_events(session, item.conversation_id, 10)
-        if event.author in (events.PATIENT, events.CLINICIAN)
-    ]
-    if latest and latest[-1].author == events.PATIENT and latest[-1].at > item.claimed_at:
-        return _at(desk, latest[-1].at)
-    return None
 
 
 def _transcript(session: Session, desk: Desk, item: Handoff, everything: bool) -> tuple[list[Entry], bool]:
@@ -288,7 +155,7 @@ def _entry(desk: Desk, item: Handoff, event: Event) -> Entry:
     raised_it = event.author == events.PATIENT and event.client_id == item.message_key
     if raised_it:
         notes.append(words.text("note_raised"))
-    return Entry(event.seq, who, name, _at(desk, event.at), bubbles, tuple(notes), raised_it)
+    return Entry(event.seq, who, name, rows.moment(desk, event.at), bubbles, tuple(notes), raised_it)
 
 
 def _provenance(desk: Desk, body: dict[str, Any]) -> list[str]:
@@ -362,19 +229,3 @@ def _reachable(session: Session, desk: Desk, conversation_id: str) -> bool:
         ).first()
         is not None
     )
-
-
-def _is_open(session: Session, letter: Outbox) -> bool:
-    return session.get(Handoff, letter.handoff_id).status in OPEN
-
-
-def _at(desk: Desk, at: datetime) -> Moment:
-    return Moment(desk.time(at), at.isoformat(timespec="seconds"))
-
-
-def _moment(desk: Desk, at: datetime | None) -> Moment | None:
-    return None if at is None else _at(desk, at)
-
-
-def _short(*parts: object) -> str:
-    return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -13,14 +13,16 @@ from urllib.parse import parse_qsl, urlencode
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from bot.content.inbox import load_inbox_wording
-from bot.handoff.escalate import UnknownHandoff
+from bot.handoff import roles
+from bot.handoff.items import UnknownHandoff
 from bot.store import clinicians
 from bot.store.session import DatabaseUnavailable
 from bot.web import auth
-from bot.web.inbox_acts import Desk
+from bot.web.inbox.acts import Desk
 from bot.web.pages import HERE
 from bot.web.services import Services, in_thread
 
@@ -34,6 +36,15 @@ _ITEM = re.compile(r"/inbox/[0-9a-f-]{36}")
 
 Form = dict[str, str]
 Handler = Callable[[Request, Desk, Form], Awaitable[Response]]
+
+
+def routes() -> list[Route]:
+    """The routes of signing in and out."""
+    return [
+        Route(SIGN_IN, show_sign_in, methods=["GET"]),
+        Route(SIGN_IN, sign_in, methods=["POST"]),
+        Route(f"{PATH}/sign-out", signed_in(sign_out, None), methods=["POST"]),
+    ]
 
 
 async def show_sign_in(request: Request) -> Response:
@@ -83,8 +94,9 @@ async def sign_out(request: Request, desk: Desk, form: Form) -> Response:
     return response
 
 
-def signed_in(handler: Handler, page: bool = True) -> Callable[[Request], Awaitable[Response]]:
-    """For signed-in clinicians only: first the sign-in, then the form's CSRF token. Errors are pages."""
+def signed_in(handler: Handler, needs: str | None, page: bool = True) -> Callable[[Request], Awaitable[Response]]:
+    """For signed-in people with the right `needs` alone (None: anybody's own account): first the sign-in, then the
+    right, then the form's CSRF token. Errors are pages. `page`: False for parts and streams, which go nowhere else."""
 
     async def endpoint(request: Request) -> Response:
         services: Services = request.app.state.services
@@ -96,6 +108,8 @@ def signed_in(handler: Handler, page: bool = True) -> Callable[[Request], Awaita
             if who is None:
                 return _not_signed_in(request, page)
             desk = Desk(services, who.clinician, who.csrf, load_inbox_wording())
+            if needs is not None and not roles.may(desk.me.role, needs):
+                return problem(request, "no_right", 403, desk)
             if request.method == "POST":
                 form = await _form(request)
                 if form is None:
@@ -117,7 +131,7 @@ def _not_signed_in(request: Request, page: bool) -> Response:
     if COOKIE not in request.cookies and request.headers.get("sec-fetch-site") == "cross-site":
         # A link in a web mailer: the browser keeps a SameSite=Strict cookie back. Opening the page once more
         # from here brings it along.
-        return page_of(request, "inbox_opening.html", here=request.url.path)
+        return page_of(request, "inbox/opening.html", here=request.url.path)
     return RedirectResponse(f"{SIGN_IN}?{urlencode({'next': request.url.path})}", 303)
 
 
@@ -161,7 +175,7 @@ def page_of(
 
 def problem(request: Request, key: str, status: int, desk: Desk | None = None) -> Response:
     """A page that says what did not work."""
-    return page_of(request, "inbox_problem.html", status, desk=desk, problem=key)
+    return page_of(request, "inbox/problem.html", status, desk=desk, problem=key)
 
 
 def _sign_in_page(
@@ -178,7 +192,7 @@ def _sign_in_page(
         "alarm": status != 200,
         "csrf": csrf,
     }
-    response = page_of(request, "inbox_sign_in.html", status, **shown)
+    response = page_of(request, "inbox/sign_in.html", status, **shown)
     if seconds:
         response.headers["Retry-After"] = str(seconds)
     _set_cookie(request, response, FORM_COOKIE, csrf, None)

@@ -1,0 +1,38 @@
+"""Which notices a step of a handoff puts into the outbox. They are sent later, by the worker."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.content.chain import FHIR, WEBHOOK, Chain
+from bot.store import outbox
+from bot.store.models import Handoff, Outbox
+
+RAISED, ESCALATED, EXHAUSTED, CHANGED = "raised", "escalated", "exhausted", "changed"
+# Channels that hear of everything, beside the people of the chain.
+_SYSTEMS = (WEBHOOK, FHIR)
+
+
+def tell_step(session: Session, item: Handoff, chain: Chain, place: int, kind: str) -> tuple[str, ...]:
+    """A notice to every contact of the chain's step `place`; gives their names."""
+    step = chain.steps[place]
+    for contact in step.contacts:
+        outbox.enqueue(session, item, contact.channel, kind, contact=contact.id, step=place)
+    return tuple(contact.name for contact in step.contacts)
+
+
+def tell_systems(session: Session, item: Handoff, chain: Chain, kind: str) -> None:
+    """The event to the clinic's webhook and health record, where they are on."""
+    for channel in chain.channels:
+        if channel in _SYSTEMS:
+            outbox.enqueue(session, item, channel, kind, step=item.step)
+
+
+def tell_change(session: Session, item: Handoff) -> None:
+    """The new state to every system that has heard of this handoff."""
+    known = session.execute(
+        select(Outbox.channel).where(Outbox.handoff_id == item.id, Outbox.channel.in_(_SYSTEMS)).distinct()
+    ).scalars()
+    for channel in sorted(known):
+        outbox.enqueue(session, item, channel, CHANGED, step=item.step)
