@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +32,12 @@ class Wording:
     def bubbles(self, key: str, **values: str) -> list[str]:
         """The bubbles of a message with its placeholders filled in. Raises KeyError for an unknown key."""
         return [fill(bubble, values) for bubble in bubbles(self.messages[key])]
+
+
+    def joined(self, names: Sequence[str]) -> str:
+        """Names as a sentence has them: "A", "A and B", "A, B and C"."""
+        *others, last = names
+        return f"{', '.join(others)} {self.labels['and']} {last}" if others else last
 
 
 @lru_cache(maxsize=4)

@@ -39,6 +39,6 @@ def locked_item(session: Session, handoff_id: str, clinician: Clinician) -> tupl
     return item, conversation
 
 
-def note_act(session: Session, item: Handoff, actor: str, step: str, **details: Any) -> None:
+def note_act(session: Session, item: Handoff, actor: str, act: str, **details: Any) -> None:
     """The audit row of a step."""
-    audit.record(session, clinic=item.clinic, actor=actor, act=f"handoff.{step}", subject=item.id, details=details)
+    audit.record(session, clinic=item.clinic, actor=actor, act=f"handoff.{act}", subject=item.id, details=details)

@@ -7,8 +7,6 @@ is found again by the next pass.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from typing import Any
@@ -16,21 +14,16 @@ from typing import Any
 from sqlalchemy import JSON, and_, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
+from bot.handoff.passes import BATCH, each_once
 from bot.store import audit
 from bot.store.conversations import ASKED_AT, sortable
 from bot.store.models import Conversation
-from bot.store.session import Database, DatabaseUnavailable, now
-
-logger = logging.getLogger(__name__)
+from bot.store.session import Database, now
 
 # Does what an alarm does, in the session's transaction. The conversation is locked; its question is still in `pending`.
 Answer = Callable[[Session, Conversation], None]
 # Tells whoever watches: conversation and clinic.
 Wake = Callable[[str, str], None]
-
-BATCH = 20
-# A pass leaves the rest to the next one, so that its heartbeat is seen.
-MOST_A_PASS = 200
 
 
 async def settle_overdue(db: Database, times: Mapping[str, timedelta], answer: Answer, wake: Wake) -> int:
@@ -38,25 +31,14 @@ async def settle_overdue(db: Database, times: Mapping[str, timedelta], answer: A
 
     Raises DatabaseUnavailable where the database is away. One bad row stops no other.
     """
-    passed: set[str] = set()
     settled = 0
-    while len(passed) < MOST_A_PASS:
-        found = await asyncio.to_thread(_find, db, times, passed)
-        if not found:
-            break
-        for conversation_id in found:
-            passed.add(conversation_id)
-            try:
-                clinic = await asyncio.to_thread(_settle, db, times, conversation_id, answer)
-            except DatabaseUnavailable as error:
-                logger.warning("silence: not settled now: %s", error)
-                break  # if the database is away, the next look says so; if not, the others get their turn
-            except Exception as error:
-                logger.error("silence: a question could not be settled: %s", type(error).__name__)
-                continue
-            if clinic is not None:
-                settled += 1
-                wake(conversation_id, clinic)
+    async for conversation_id, clinic in each_once(
+        "silence",
+        lambda without: _find(db, times, without),
+        lambda conversation_id: _settle(db, times, conversation_id, answer),
+    ):
+        wake(conversation_id, clinic)
+        settled += 1
     return settled
 
 
@@ -75,8 +57,10 @@ def _find(db: Database, times: Mapping[str, timedelta], without: Collection[str]
         return overdue(session, times, without=without)
 
 
-def _settle(db: Database, times: Mapping[str, timedelta], conversation_id: str, answer: Answer) -> str | None:
-    """Settles one question; gives the clinic. None where an answer or another worker was first."""
+def _settle(
+    db: Database, times: Mapping[str, timedelta], conversation_id: str, answer: Answer
+) -> tuple[str, str] | None:
+    """Settles one question; gives conversation and clinic. None where an answer or another worker was first."""
     with db.begin() as session:
         conversation = session.execute(
             select(Conversation)
@@ -98,7 +82,7 @@ def _settle(db: Database, times: Mapping[str, timedelta], conversation_id: str, 
             subject=conversation.id,
             details=details,
         )
-        return str(conversation.clinic)
+        return conversation_id, str(conversation.clinic)
 
 
 def _is_overdue(session: Session, times: Mapping[str, timedelta]) -> Any:

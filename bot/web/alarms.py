@@ -9,18 +9,17 @@ from sqlalchemy.orm import Session
 from bot import safety
 from bot.content import Clinic
 from bot.handoff.escalate import Raised, raise_handoff
+from bot.handoff.steps import withdraw
 from bot.safety import Finding
 from bot.store import conversations, events
 from bot.store.handoffs import handoff_for_message
-from bot.store.models import Handoff
-from bot.web import bodies
+from bot.web import bodies, handoffs
 from bot.web import plan as planning
+from bot.web.handoffs import PERSON_CATEGORY, PERSON_TIER
 from bot.web.services import Services
 
 if TYPE_CHECKING:
     from bot.web.turns import Incoming
-
-PERSON_CATEGORY, PERSON_TIER = "contact", "T4"
 
 
 def alarm(
@@ -62,9 +61,10 @@ def hand_over(
     """Pass the message on, and say what became of it. `answer`: the words shown were those of this answer."""
     raised = _pass_on(services, session, incoming, finding, unanswered, answer)
     if raised.attached and not raised.graver:
-        _tell_again(services, session, incoming, raised.handoff_id, "handoff_still" if unanswered else "handoff_again")
+        key = "handoff_still" if unanswered else "handoff_again"
+        handoffs.tell_again(services, session, incoming.clinic, raised.handoff_id, key)
     else:
-        _tell(services, session, incoming, raised, "handoff_waiting" if finding else "handoff_waiting_person")
+        handoffs.tell_raised(services, session, incoming.clinic, raised, person=finding is None)
 
 
 def _pass_on(
@@ -106,21 +106,6 @@ def _shown_numbers(words: safety.SafetyWords | safety.AnswerWords, clinic: Clini
     return [clinic.numbers[name] for name in words.numbers_used if name != "clinic"]
 
 
-def _tell(services: Services, session: Session, incoming: Incoming, raised: Raised, key: str) -> None:
-    at = services.shown(incoming.clinic, raised.at)
-    body = bodies.handoff(raised.state, key, incoming.clinic, services.wording, at)
-    append(session, incoming.conversation_id, {**body, "handoff": raised.handoff_id}, type=events.STATE)
-
-
-def _tell_again(services: Services, session: Session, incoming: Incoming, handoff_id: str, key: str) -> None:
-    item = session.get(Handoff, handoff_id)
-    if item.claimed_by is not None:
-        return  # a person is reading along
-    at = services.shown(incoming.clinic, item.created_at)
-    body = bodies.handoff("waiting", key, incoming.clinic, services.wording, at)
-    append(session, incoming.conversation_id, {**body, "handoff": item.id}, type=events.STATE)
-
-
 def person_by_words(services: Services, session: Session, incoming: Incoming) -> None:
     """Somebody asked for a person in words: Rasa's action has passed it on, or it is passed on here."""
     found = handoff_for_message(session, incoming.conversation_id, incoming.key)
@@ -128,7 +113,18 @@ def person_by_words(services: Services, session: Session, incoming: Incoming) ->
         raised = Raised(found.id, False, "waiting", found.created_at)
     else:
         raised = _pass_on(services, session, incoming, None)
-    _tell(services, session, incoming, raised, "handoff_waiting_person")
+    handoffs.tell_raised(services, session, incoming.clinic, raised, person=True)
+
+
+def take_back(services: Services, session: Session, incoming: Incoming) -> None:
+    """Somebody no longer needs the person they asked for. What the clinic has taken on already stays with it."""
+    stepped = withdraw(session, incoming.conversation_id, PERSON_CATEGORY)
+    if stepped is None:
+        append(
+            session, incoming.conversation_id, bodies.notice("handoff_withdraw_late", incoming.clinic, services.wording)
+        )
+    else:
+        handoffs.tell_withdrawn(services, session, incoming.clinic, stepped.handoff, stepped.state)
 
 
 def append(

@@ -21,6 +21,7 @@ from bot.web import pictures
 # Payloads that the web app answers itself; every other one goes to Rasa.
 CONSENT = "consent:accept"
 PERSON = "person:ask"
+WITHDRAW = "person:withdraw"
 SAFETY_RELEASE = "safety:released"
 # How answers are read: all of them, in simple words, or in the few of a flare.
 FULL, PLAIN, FLARE = "full", "plain", "flare"
@@ -105,7 +106,7 @@ def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:
 
 
 def with_lead(shown: dict[str, Any], lead: str) -> dict[str, Any]:
-    """Safety words with a line before them that says why they come."""
+    """Words with a line before them: why they come, or what has to be known first."""
     texts = [lead, *shown["bubbles"]]
     return {**shown, "bubbles": texts, "lead": lead, "fallback_text": f"{lead}\n\n{shown['fallback_text']}"}
 

@@ -176,9 +176,10 @@ def start_button(wording: Wording) -> dict[str, str]:
     return button(wording.labels["check_start"], CHECK_START)
 
 
-def first_words(clinic: Clinic, wording: Wording) -> dict[str, Any]:
-    """What follows consent: the ways out, with the check among them."""
-    return offer(bodies.notice("consent_recorded", clinic, wording, ways_out=True), wording)
+def first_words(clinic: Clinic, wording: Wording, closed: str = "") -> dict[str, Any]:
+    """What follows consent: the ways out, with the check among them. `closed`: that the clinic is closed, before it."""
+    words = bodies.notice("consent_recorded", clinic, wording, ways_out=True)
+    return offer(bodies.with_lead(words, closed) if closed else words, wording)
 
 
 def refused(hold: Mapping[str, Any], text: str, times: int, clinic: Clinic, wording: Wording) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from bot.web.bodies import (
     PERSON,
     READING_PLAIN,
     SAFETY_RELEASE,
+    WITHDRAW,
     answer_in,
 )
 
@@ -30,7 +31,7 @@ ALARM, ASK, CLEARED, HOLD, RELEASE, PERSON_ASKED = "alarm", "ask", "cleared", "h
 CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed", "human_holds", "converse"
 LATE, CHECK, NONE_LISTED, REFUSED, ANSWERED = "late", "check", "none_listed", "refused", "answered"
 LANGUAGE = "language"
-ENDED, FILLED, READING = "ended", "filled", "reading"
+ENDED, FILLED, READING, WITHDRAWN = "ended", "filled", "reading", "withdrawn"
 NO_ALARM = (None, "T4")
 TALK_TO_PERSON = "/talk_to_person"
 
@@ -117,6 +118,8 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         language = "" if situation.hold else language_of(earlier) or ""
         heard = "" if situation.hold or language else earlier
         return Plan(CLEARED, asked, heard, (asked.category,), answer=answer, language=language)
+    if said.payload == WITHDRAW:
+        return Plan(WITHDRAWN, text=said.text)
     if screening.ask and finding is not None:
         return Plan(ASK, finding, said.text)
     language = "" if said.payload else language_of(said.text) or ""

@@ -14,6 +14,7 @@ import anyio.to_thread
 import structlog
 
 from bot.content import Clinic, Wording
+from bot.content.opening import opening_words
 from bot.settings import Settings
 from bot.store.session import Database
 from bot.web.assistant import Assistant
@@ -59,6 +60,18 @@ class Services:
         zone = ZoneInfo(clinic.about.get("time_zone", "UTC"))
         local, now = at.astimezone(zone), self.db.clock().astimezone(zone)
         return local.strftime("%H:%M" if local.date() == now.date() else "%d %B, %H:%M")
+
+    def closed_words(self, clinic: Clinic, key: str = "handoff_closed_now") -> str:
+        """What a patient is told while the clinic is closed: when it opens. Empty while it is open.
+
+        `key`: the message; the one with ``_long`` behind it where nobody knows when the clinic opens.
+        """
+        now = self.db.clock()
+        if clinic.hours.is_open(now):
+            return ""
+        opens = opening_words(clinic, now, self.wording)
+        named = key if opens else f"{key}_long"
+        return self.wording.bubbles(named, clinic=clinic.name, **opens)[0]
 
     def in_order(self, conversation_id: str, turn: Coroutine[Any, Any, None]) -> None:
         """Run a turn after the earlier turns of the same conversation, in the background."""

@@ -30,7 +30,7 @@ from bot.store.session import DatabaseUnavailable
 from bot.understanding.gap_words import kept_words
 from bot.web import bodies, check, consent, forms
 from bot.web import plan as planning
-from bot.web.alarms import alarm, append, hand_over, person_by_words
+from bot.web.alarms import alarm, append, hand_over, person_by_words, take_back
 from bot.web.assistant import AssistantUnavailable
 from bot.web.heard import LIST_TURNS, NOTHING_HEARD, Heard, heard, last_said, latest, refusals, still_said, turns_since
 from bot.web.plan import Plan, Said, Situation
@@ -43,6 +43,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 0.6
 # Ids of replies that the web app gives itself: Rasa's twin of them is not shown a second time.
 SAID_HERE = ("safety/", "handoff/")
+# What Rasa hears in place of our own buttons: it leaves the form that asks for a note as if that had been skipped.
+RASA_HEARS = {planning.PERSON_ASKED: planning.TALK_TO_PERSON, planning.WITHDRAWN: "/affirm"}
 
 
 @dataclass(frozen=True)
@@ -262,9 +264,11 @@ def _answer_at_once(
     elif decided.kind == planning.CONSENTED:
         version = consent.accepted(session, conversation.id)["consent_version"]
         conversations.record_consent(session, conversation.id, version)
-        say(check.first_words(clinic, wording))
+        say(check.first_words(clinic, wording, services.closed_words(clinic, "team_closed")))
     elif decided.kind == planning.ENDED:
         forms.end_chat(session, conversation.id, clinic, wording)
+    elif decided.kind == planning.WITHDRAWN:
+        take_back(services, session, incoming)
     elif decided.kind == planning.FILLED:
         say(forms.thanks(forms.named(incoming.payload), clinic))
     elif decided.kind == planning.READING:
@@ -280,7 +284,7 @@ def _rasa_hears(plan: Plan) -> bool:
         return bool(plan.text)
     if plan.kind == planning.ALARM:
         return plan.finding is not None and plan.finding.raised_by != check.RAISED_BY
-    return plan.kind in (planning.PERSON_ASKED, planning.CONVERSE)
+    return plan.kind in (planning.PERSON_ASKED, planning.WITHDRAWN, planning.CONVERSE)
 
 
 async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: Collection[str] = ()) -> None:
@@ -289,7 +293,7 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: 
     topic = conversation_topic(incoming.conversation_id)
     if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
         services.hub.wake(topic, {"status": {"open": True}})
-    payload = planning.TALK_TO_PERSON if plan.kind == planning.PERSON_ASKED else incoming.payload
+    payload = RASA_HEARS.get(plan.kind, incoming.payload)
     if plan.kind == planning.CLEARED:
         payload = ""
     text = storable_text(plan.text or incoming.text)  # as it is kept: half a character cannot be sent on
@@ -356,7 +360,7 @@ def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[d
             return
         if handed_over and plan.kind == planning.CONVERSE:
             person_by_words(services, session, incoming)
-        if plan.kind == planning.ALARM or conversation.hold:
+        if plan.kind in (planning.ALARM, planning.WITHDRAWN) or conversation.hold:
             return
         about = replies[-1].get("metadata") or {}
         made = _with_check(services, session, incoming, plan, about, made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from bot.content import load_clinics, load_wording
+from bot.content import Clinic, load_clinics, load_wording
+from bot.content.hours import DAYS, read_hours
 from bot.settings import Settings
 from bot.store import events
 from bot.store.handoffs import handoffs_in
@@ -56,11 +57,22 @@ class ScriptedRasa:
 
 
 def make_services(folder: Path, rasa: Any, **limits: int) -> Services:
-    """Services over a new database, with the demo clinic and the real wording."""
+    """Services over a new database, with the real wording and the demo clinics, which never close: what a patient reads
+    depends on the hour."""
     settings = Settings(var=str(folder), rasa_secret="s" * 40)
     allowed = Limits(limits.get("per_conversation", 1000), limits.get("per_address", 1000))
     db = sqlite_database(folder, HandClock())
-    return Services(settings, db, load_clinics(), load_wording(), rasa, lambda text: {"texts": [text]}, allowed)
+    return Services(settings, db, never_closed(load_clinics()), load_wording(), rasa, lambda text: {"texts": [text]}, allowed)
+
+
+def never_closed(clinics: Mapping[str, Clinic]) -> dict[str, Clinic]:
+    """The clinics with their doors open day and night."""
+    return {key: with_hours(clinic, dict.fromkeys(DAYS, [["00:00", "24:00"]])) for key, clinic in clinics.items()}
+
+
+def with_hours(clinic: Clinic, week: Mapping[str, Any]) -> Clinic:
+    """The clinic with other opening hours."""
+    return replace(clinic, hours=read_hours(clinic.about["time_zone"], week, []))
 
 
 @pytest.fixture
