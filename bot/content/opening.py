@@ -6,8 +6,10 @@ from datetime import datetime
 
 from bot.content.clinics import Clinic
 from bot.content.files import fill
-from bot.content.hours import opening
+from bot.content.hours import DATE, DAY, TODAY, TOMORROW, opening
 from bot.content.wording import Wording, load_wording
+
+_KEYS = {TODAY: "opens_today", TOMORROW: "opens_tomorrow", DAY: "opens_day", DATE: "opens_date"}
 
 
 def opening_words(clinic: Clinic, at: datetime, wording: Wording | None = None) -> dict[str, str]:
@@ -23,4 +25,4 @@ def opening_words(clinic: Clinic, at: datetime, wording: Wording | None = None) 
         "day": days[found.at.weekday()],
         "date": f"{found.at.day} {months[found.at.month - 1]}",
     }
-    return {"opens": fill(messages[f"opens_{found.how}"], values)}
+    return {"opens": fill(messages[_KEYS[found.how]], values)}

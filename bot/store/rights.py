@@ -12,13 +12,14 @@ from bot.store import audit
 from bot.store.conversations import conversation_with, locked_conversation
 from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
 from bot.store.events import PATIENT
-from bot.store.handoffs import OPEN, handoffs_in
+from bot.store.handoffs import OPEN, attached_to, handoffs_in
 from bot.store.models import (
     Audit,
     Conversation,
     Event,
     Feedback,
     Handoff,
+    Note,
     Offer,
     Outbox,
     PatientSession,
@@ -73,6 +74,8 @@ def kept(session: Session, conversation_id: str) -> dict[str, Any]:
         "person_name": conversation.person_name,
         "subject": conversation.subject,
         "reading": conversation.reading,
+        "shown_seq": conversation.shown_seq,
+        "shown_at": _iso(conversation.shown_at),
         "consent": {"version": conversation.consent_version, "at": _iso(conversation.consented_at)},
         "open_question": conversation.pending,
         "hold": conversation.hold,
@@ -160,6 +163,10 @@ def erase_message(session: Session, conversation_id: str, seq: int, shown: str) 
     event.body = {"kind": "text", "text": "", "erased": True, "fallback_text": shown, **kept_keys}
     for item in handoffs:
         _erase_in_handoff(item, key, words)
+        for more in attached_to(session, item.id):
+            if _is_message(more.message_key, key) or more.words == words:
+                more.words = ERASED
+                more.about = {}
     if conversation.pending and (conversation.pending.get("key") == key or conversation.pending.get("text") == words):
         conversation.pending = {**conversation.pending, "text": "", "words": ""}
     session.execute(_of(Survey, conversation_id).where(Survey.seq == seq))
@@ -193,6 +200,11 @@ def _empty(session: Session, conversation: Conversation) -> None:
     for item in handoffs_in(session, conversation.id):
         item.words = ERASED
         item.about = {}
+        for more in attached_to(session, item.id):
+            more.words = ERASED
+            more.about = {}
+        # What the clinic's people noted for each other is about the patient too.
+        session.execute(delete(Note).where(Note.handoff_id == item.id).execution_options(synchronize_session=False))
     _delete_rows(session, conversation.id)
     conversation.pending = None
     conversation.hold = None
@@ -200,15 +212,21 @@ def _empty(session: Session, conversation: Conversation) -> None:
     conversation.person_name = None
     conversation.reading = None
     conversation.last_seq = 0
+    conversation.shown_seq = 0
+    conversation.shown_at = None
 
 
 def _erase_in_handoff(item: Handoff, key: str, words: str) -> None:
-    # A second alarm of one message has the message's key with an ending.
-    if item.message_key == key or item.message_key.startswith(f"{key}.") or item.words == words:
+    if _is_message(item.message_key, key) or item.words == words:
         item.words = ERASED
         item.about = {name: value for name, value in item.about.items() if name not in ("heard", "note")}
     elif item.about.get("note") == words:
         item.about = {**item.about, "note": ERASED}
+
+
+def _is_message(message_key: str, key: str) -> bool:
+    """Whether a handoff's key is this message's: a second alarm of one message has the key with an ending."""
+    return message_key == key or message_key.startswith(f"{key}.")
 
 
 def _delete_rows(session: Session, conversation_id: str) -> None:
@@ -246,6 +264,10 @@ def _handoff(session: Session, item: Handoff) -> dict[str, Any]:
         "outcome": item.outcome,
         "claimed_at": _iso(item.claimed_at),
         "seen_at": _iso(item.seen_at),
+        "delivered_at": _iso(item.delivered_at),
+        "answered_at": _iso(item.answered_at),
+        "exhausted_at": _iso(item.exhausted_at),
+        "attached": [{"at": _iso(more.at), "words": more.words} for more in attached_to(session, item.id)],
         "closed_at": _iso(item.closed_at),
         "notices": [
             {"channel": row.channel, "due_at": _iso(row.due_at), "sent_at": _iso(row.sent_at), "attempts": row.attempts}

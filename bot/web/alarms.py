@@ -90,6 +90,7 @@ def _pass_on(
         message_shown=words.id if words else "",
         numbers_shown=_shown_numbers(words, incoming.clinic) if words else [],
         about=_about(finding, unanswered) if finding else {},
+        rules_version=services.rules_version or None,
     )
 
 

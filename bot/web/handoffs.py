@@ -17,6 +17,8 @@ from bot.web.services import Services
 
 PERSON_CATEGORY, PERSON_TIER = "contact", "T4"
 CRISIS_TIER = "T0"
+# The same once somebody has opened it.
+_SEEN = {"handoff_again": "handoff_again_seen", "handoff_still": "handoff_still_seen"}
 
 
 def tell_raised(services: Services, session: Session, clinic: Clinic, raised: Raised, person: bool) -> None:
@@ -39,7 +41,7 @@ def tell_again(services: Services, session: Session, clinic: Clinic, handoff_id:
         return
     seen = {"seen": services.shown(clinic, item.seen_at)} if item.status == SEEN else {}
     at = services.shown(clinic, item.created_at)
-    named = f"{key}_seen" if seen else key
+    named = _SEEN[key] if seen else key
     say(session, item.id, bodies.handoff("waiting", named, clinic, services.wording, at, **seen))
 
 

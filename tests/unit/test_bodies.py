@@ -104,9 +104,22 @@ def test_consent_names_its_version_and_the_emergency_number(clinic: Clinic, word
     assert "999" in body["fallback_text"]
 
 
+FILLED = {
+    "name": "Dr Lee",
+    "role": "physiotherapist",
+    "opens": "today at 09:00",
+    "day": "Monday",
+    "date": "4 January",
+    "seen": "10:40",
+    "contacts": "the lead clinician",
+    "to": "Dr Roy",
+    "to_role": "physiotherapist",
+}
+
+
 def test_every_message_can_be_shown_with_everything_filled_in(clinic: Clinic, wording: Wording) -> None:
     for key in wording.messages:
-        whole(bodies.handoff("waiting", key, clinic, wording, "10:32", name="Dr Lee", role="physiotherapist"))
+        whole(bodies.handoff("waiting", key, clinic, wording, "10:32", **FILLED))
 
 
 def test_a_notice_can_carry_the_ways_out(clinic: Clinic, wording: Wording) -> None:

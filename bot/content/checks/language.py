@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.content.answers import Answer
 from bot.content.checks.fault import Fault, file_of, parts
 
-PLACEHOLDERS = {"emergency_number", "urgent_line", "crisis_line", "poison_line", "abuse_line", "clinic"}
+PLACEHOLDERS = {"emergency_number", "urgent_line", "crisis_line", "poison_line", "abuse_line", "clinic", "clinic_phone"}
 _NOT = r"(?<!not )(?<!never )(?<!n't )(?<!no )(?<!nobody can )(?<!no one can )(?<!cannot )"
 _TREATMENT = (
     r"(?:medicines?|tablets?|pills?|opioids?|painkillers?|pain relief|codeine|morphine|tramadol|gabapentin|pregabalin|"
