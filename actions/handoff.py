@@ -11,6 +11,7 @@ from rasa_sdk.executor import CollectingDispatcher
 
 from bot.content import Clinic, load_clinics
 from bot.handoff.escalate import add_note, raise_handoff
+from bot.live_clinics import clinic_now
 from bot.settings import read_settings
 from bot.store.session import Database, DatabaseUnavailable, connect, upgrade
 
@@ -74,8 +75,9 @@ def _raising_message(tracker: Tracker) -> dict[str, Any]:
 
 
 def _clinic(clinic: str) -> Clinic:
-    clinics = load_clinics()
-    return clinics.get(clinic) or clinics[read_settings().default_clinic]
+    """The clinic as it is now: whom it tells of a handoff may have changed since this process began."""
+    clinics, settings = load_clinics(), read_settings()
+    return clinic_now(_database(settings.database_url), clinics.get(clinic) or clinics[settings.default_clinic])
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,10 +14,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot import cli_reports
+from bot import cli_clinics, cli_handoffs, cli_reports
+from bot.cli_audit import audit_app
 from bot.cli_content import content_app, explain_text, show_gaps
 from bot.cli_embed import embed
-from bot.settings import Settings, SettingsError, read_settings
+from bot.cli_people import clinician_app
+from bot.settings import SettingsError, read_settings
 
 app = typer.Typer(
     help="PNE Tutor: a pain education chat with red-flag safety words and a handoff to a clinician.",
@@ -50,6 +53,8 @@ def main() -> None:
 @app.command()
 def up() -> None:
     """Start everything: model, database, Rasa, actions, web app. Prints the addresses. Ctrl-C stops it."""
+    from bot.content import load_clinics
+    from bot.handoff.deliveries import need_secrets
     from bot.processes import Supervisor, parts, refuse_busy_ports
     from bot.store.session import connect, upgrade
     from bot.training import model_path, train, trained
@@ -57,6 +62,7 @@ def up() -> None:
 
     settings = read_settings()
     started = time.monotonic()
+    need_secrets(load_clinics().values(), os.environ)
     refuse_busy_ports(settings)
     if trained():
         console.print("Models: up to date")
@@ -201,53 +207,13 @@ def migrate() -> None:
 
 
 app.add_typer(content_app, name="content")
+app.add_typer(audit_app, name="audit")
 app.command("gaps")(show_gaps)
 app.command("embed")(embed)
+cli_clinics.register(app)
+cli_handoffs.register(app)
 cli_reports.register(app)
-
-clinician_app = typer.Typer(help="People who answer in the inbox.", no_args_is_help=True)
 app.add_typer(clinician_app, name="clinician")
-
-
-@clinician_app.command("demo")
-def clinician_demo() -> None:
-    """Give the demo clinician a new random password (development only)."""
-    from bot.store.session import connect, upgrade
-    from bot.web.auth import demo_clinician
-
-    settings = read_settings()
-    _development_only(settings)
-    upgrade(settings.database_url)
-    demo = demo_clinician(connect(settings.database_url), settings.default_clinic, reset=True)
-    if demo:
-        console.print(f"Sign in as {demo.email} with password {demo.password}", markup=False)
-
-
-@clinician_app.command("add")
-def clinician_add(
-    email: str, name: str, clinic: Annotated[str, typer.Option(help="Clinic id.")] = "", role: str = "clinician"
-) -> None:
-    """Add a clinician; the password is asked for, twice."""
-    from bot.store.clinicians import add_clinician
-    from bot.store.session import connect, upgrade
-    from bot.web.auth import hash_password
-
-    settings = read_settings()
-    password = typer.prompt("Password (12 characters or more)", hide_input=True, confirmation_prompt=True)
-    if len(password) < 12:
-        console.print("The password is too short; use 12 characters or more.")
-        raise typer.Exit(1)
-    upgrade(settings.database_url)
-    with connect(settings.database_url).begin() as session:
-        add_clinician(
-            session,
-            clinic=clinic or settings.default_clinic,
-            email=email,
-            name=name,
-            role=role,
-            password_hash=hash_password(password),
-        )
-    console.print(f"Added {email}.")
 
 
 @app.command("rasa", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -263,8 +229,6 @@ def bench() -> None:
 
 
 def _rasa(arguments: list[str]) -> None:
-    import os
-
     from bot.rasa_light import main as rasa_main
     from bot.training import rasa_environment
 
@@ -273,11 +237,6 @@ def _rasa(arguments: list[str]) -> None:
         os.environ.setdefault(name, value)
     settings.var_folder.mkdir(parents=True, exist_ok=True)
     rasa_main(arguments or ["--help"])
-
-
-def _development_only(settings: Settings) -> None:
-    if settings.production:
-        raise SettingsError("There is no demo clinician in production. Use: pne clinician add")
 
 
 def _texts(file: Path | None) -> Iterator[str]:

@@ -33,26 +33,39 @@ def register(app: typer.Typer) -> None:
 
 def show_report(
     clinic: Annotated[str, typer.Argument(help="Clinic id.")],
-    since: Annotated[str, typer.Option(help="Count from this day on (YYYY-MM-DD, UTC).")] = "",
+    since: Annotated[str, typer.Option(help="Count from this day on (YYYY-MM-DD, in the clinic's zone).")] = "",
+    until: Annotated[str, typer.Option(help="Count until before this day.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Plain data instead of tables.")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="One figure a line, for a spreadsheet.")] = False,
 ) -> None:
-    """How a clinic's chat is used and rated: counts and means. No words of patients; small numbers are left out."""
-    from bot.content.clinics import load_clinics
-    from bot.content.forms import load_forms
-    from bot.store.reports import report
+    """How a clinic's chat is used, answered and rated: counts, times and means. No words of patients; numbers of fewer
+    than five people are left out, and what would give them away.
 
-    if clinic not in load_clinics():
-        _stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(load_clinics()))}.")
-    forms = {
-        form.id: {item.id: tuple(item.choices) if item.choices else None for item in form.items if item.kind != "text"}
-        for form in load_forms().values()
-    }
-    with _database(read_settings()) as db, db.read() as session:
-        found = report(session, clinic, _day(since), forms)
+    Do not pass on two reports whose times overlap: a small number could be the difference between them.
+    """
+    from bot.content.clinics import load_clinics
+    from bot.live_clinics import clinic_now
+    from bot.store.reports import Period, report
+    from bot.store.reports.period import midnight
+    from bot.web.inbox import report_view
+
+    files = load_clinics()
+    if clinic not in files:
+        _stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
+    first, last = _day(since), _day(until)
+    if first and last and first >= last:
+        _stop("--until must be a later day than --since.")
+    with _database(read_settings()) as db:
+        about = report_view.about(clinic_now(db, files[clinic]))
+        period = Period(*(midnight(day, about.zone) if day else None for day in (first, last)))
+        with db.of(clinic).read() as session:
+            found = report(session, about, period)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    elif as_csv:
+        sys.stdout.write(report_view.as_csv(found))
     else:
-        _print_report(found)
+        _print_report(found, first, last)
 
 
 def export_conversation(
@@ -121,41 +134,43 @@ def erase_conversation(
     console.print(f"Erased: {conversation}", markup=False)
 
 
-def _print_report(found: dict[str, Any]) -> None:
-    when = f" since {found['since'][:10]}" if found["since"] else ""
-    talks = found["conversations"]
-    console.print(
-        f"{found['clinic']}{when}: opened {talks['opened']}, first notice accepted {talks['accepted']}, "
-        f"with a message passed on to the team {talks['passed_on']}.",
-        markup=False,
-    )
-    rated = Table("Answer", "Of use", "Not of use", "Not for me", "Hard to read", "Felt dismissed", title="Answers")
-    for row in found["answers"]:
-        reasons = (str(count) for count in row["reasons"].values())
-        rated.add_row(escape(row["answer"] or "(no id)"), str(row["up"]), str(row["down"]), *reasons)
-    console.print(rated if found["answers"] else "No answer was rated.")
-    if found["most_disliked"]:
-        console.print(f"Most often not of use: {', '.join(found['most_disliked'])}", markup=False)
-    for form, answers in found["surveys"].items():
-        console.print(f"Form {form}: answered in {answers['n']} conversations.", markup=False)
-        table = Table("Item", "Answers", "Mean or counts")
-        for item, numbers in answers["items"].items():
-            if "mean" in numbers:
-                told = "-" if numbers["mean"] is None else str(numbers["mean"])
-            else:
-                told = ", ".join(f"{choice} {count}" for choice, count in sorted(numbers["choices"].items())) or "-"
-            table.add_row(escape(item), str(numbers["n"]), escape(told))
-        console.print(table)
+def _print_report(found: dict[str, Any], since: datetime.date | None, until: datetime.date | None) -> None:
+    """The same tables as on the page."""
+    from bot.content.inbox import load_inbox_wording
+    from bot.web.inbox import report_view
+
+    words = load_inbox_wording()
+    made = found["made_at"]
+    first, last = since or words.text("report_everything"), until or words.text("report_today")
+    console.print(f"{found['clinic']}: {words.text('report_span', since=first, until=last, made=made)}", markup=False)
+    console.print(words.text("report_hidden_note"), markup=False)
+    if report_view.is_empty(found):
+        console.print(words.text("report_empty"), markup=False)
+        return
+    for name, value in report_view.glance(found, words):
+        console.print(f"{name}: {value}", markup=False)
+    for section in report_view.sections(found, words):
+        console.rule(escape(section.title))
+        for note in filter(None, (*section.notes, section.empty)):
+            console.print(note, markup=False)
+        for shown in section.tables:
+            table = Table(title=escape(shown.caption))
+            table.add_column(escape(shown.head[0]), min_width=16, overflow="fold")
+            for name in shown.head[1:]:
+                table.add_column(escape(name), justify="right", overflow="fold")
+            for label, cells in shown.rows:
+                table.add_row(escape(label), *(escape(cell) for cell in cells))
+            console.print(table)
 
 
-def _day(text: str) -> datetime.datetime | None:
+def _day(text: str) -> datetime.date | None:
     if not text:
         return None
     try:
-        day = datetime.date.fromisoformat(text)
+        return datetime.date.fromisoformat(text)
     except ValueError:
         _stop(f"{text!r} is not a date; write it as 2027-01-31.")
-    return datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc)
+    return None
 
 
 @contextmanager

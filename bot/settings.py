@@ -10,12 +10,16 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 DEVELOPMENT, PRODUCTION = "development", "production"
+REQUIRED, OPTIONAL = "required", "optional"
 _MINIMUM_SECRET = 32
+# Secrets, and the file in var/ that keeps the one of a development installation.
+_SECRETS = {"rasa_secret": "secret", "secret_key": "secret-key"}
 
 
 class SettingsError(Exception):
@@ -47,12 +51,30 @@ class Settings:
     rate_per_address: int = _setting("PNE_RATE_PER_ADDRESS", 120)
     session_days: int = _setting("PNE_SESSION_DAYS", 30)
     clinician_hours: int = _setting("PNE_CLINICIAN_HOURS", 12)
+    idle_minutes: int = _setting("PNE_IDLE_MINUTES", 15)
+    second_factor: str = _setting("PNE_SECOND_FACTOR", "")
+    secret_key: str = _setting("PNE_SECRET_KEY", "")
     log_level: str = _setting("PNE_LOG_LEVEL", "info")
     var: str = _setting("PNE_VAR", "var")
 
     @property
     def production(self) -> bool:
         return self.environment == PRODUCTION
+
+    @property
+    def second_factor_required(self) -> bool:
+        """Whether nobody of a clinic may sign in by password without a code too."""
+        return self.second_factor == REQUIRED or (not self.second_factor and self.production)
+
+    @property
+    def lifetime(self) -> timedelta:
+        """How long a clinician's sign-in is good, whatever they do."""
+        return timedelta(hours=self.clinician_hours)
+
+    @property
+    def idle(self) -> timedelta:
+        """How long an inbox page may go without use until it is locked."""
+        return timedelta(minutes=self.idle_minutes)
 
     @property
     def var_folder(self) -> Path:
@@ -72,7 +94,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """The settings from `environ` (the process environment by default).
 
     Raises SettingsError for a value of the wrong kind and, in production, for a missing or short secret.
-    In development a missing secret is made at random once and kept in ``var/secret``.
+    In development a missing secret is made at random once and kept in ``var``.
     """
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
@@ -89,15 +111,22 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     settings = Settings(**values)
     if settings.environment not in (DEVELOPMENT, PRODUCTION):
         raise SettingsError(f"PNE_ENVIRONMENT is {settings.environment!r}; write development or production.")
-    if len(settings.rasa_secret) < _MINIMUM_SECRET:
+    if settings.second_factor not in ("", REQUIRED, OPTIONAL):
+        raise SettingsError(f"PNE_SECOND_FACTOR is {settings.second_factor!r}; write required or optional.")
+    if settings.idle_minutes < 1 or settings.clinician_hours < 1:
+        raise SettingsError("PNE_IDLE_MINUTES and PNE_CLINICIAN_HOURS must be 1 or more.")
+    for name, file in _SECRETS.items():
+        # While the key is being changed there are two, with a comma between them: neither may be short.
+        parts = values[name].split(",") if name == "secret_key" else [values[name]]
+        if min(len(part.strip()) for part in parts) >= _MINIMUM_SECRET:
+            continue
         if settings.production:
             raise SettingsError(
-                f"PNE_RASA_SECRET must be a random value of {_MINIMUM_SECRET} characters or more in production. "
+                f"PNE_{name.upper()} must be a random value of {_MINIMUM_SECRET} characters or more in production. "
                 "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
             )
-        values["rasa_secret"] = _development_secret(settings.var_folder)
-        settings = Settings(**values)
-    return settings
+        values[name] = _development_secret(settings.var_folder / file)
+    return Settings(**values)
 
 
 def _absolute_sqlite(url: str) -> str:
@@ -107,10 +136,9 @@ def _absolute_sqlite(url: str) -> str:
     return url
 
 
-def _development_secret(folder: Path) -> str:
-    path = folder / "secret"
+def _development_secret(path: Path) -> str:
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(secrets.token_urlsafe(32))
         path.chmod(0o600)
     return path.read_text().strip()

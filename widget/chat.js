@@ -4,16 +4,18 @@
 import { Aloud } from "./aloud.js";
 import { Composer } from "./composer.js";
 import { announcer, h, Pause, plainButton } from "./dom.js";
+import { follow, history } from "./following.js";
 import { Idle } from "./idle.js";
-import { backoff, Live } from "./live.js";
+import { later } from "./later.js";
 import { Transcript } from "./log.js";
 import { openMenu } from "./menu.js";
+import { openSession } from "./opening.js";
 import { Activity, fitViewport, urgentPanel } from "./page.js";
 import { authorName } from "./render.js";
 import { spoken } from "./rich.js";
 import { ACCEPT, Sending } from "./sending.js";
-import { Tabs } from "./tabs.js";
-import { Api, Problem } from "./transport.js";
+import { Signs } from "./signs.js";
+import { Api } from "./transport.js";
 
 /** @typedef {import("./transport.js").ChatEvent} ChatEvent */
 /** @typedef {import("./transport.js").Session} Session */
@@ -50,6 +52,7 @@ export class Chat {
     this.asking = false;
     this.pause = new Pause();
     this.resumed = false;
+    this.old = 0; // up to this number all was said before the page was opened, and is not read out
     this.over = false;
     this.noticed = ""; // version of the notice that the server has shown
     this.away = false; // closed by the page around, and still there
@@ -72,12 +75,26 @@ export class Chat {
     });
     this.composer = new Composer(parts, { t, say: this.say, onSend: (text) => this.sending.send({ kind: "text", text }) });
     this.sending = new Sending(this);
-    /** @type {Live | null} */
+    this.signs = new Signs(this);
+    /** @type {import("./live.js").Live | null} */
     this.live = null;
-    /** @type {Tabs | null} */
+    /** @type {import("./tabs.js").Tabs | null} */
     this.tabs = null;
     this.idle = new Idle(this);
     this.listeners = new AbortController();
+  }
+
+  /**
+   * What is rarely used, with its looks, once it is loaded.
+   * @template {keyof import("./later.js").Parts} Name
+   * @param {Name} name
+   * @returns {Promise<import("./later.js").Parts[Name]>}
+   * @throws where it cannot be had now
+   */
+  async part(name) {
+    const part = await later(name, this.root);
+    this.looks.add(part.styles);
+    return part;
   }
 
   /** @returns {boolean} whether the first notice has been accepted */
@@ -104,125 +121,22 @@ export class Chat {
     this.host.onCommand = (type, data) => this.command(type, data);
     this.composer.lock(true);
     this.activity.show();
-    const session = await this.open();
+    const session = await openSession(this);
     if (!session || this.over) return;
     this.terms = session.consent;
     this.retentionDays = session.retention_days ?? 0;
     if (session.reading && session.reading !== "full") this.looks.set({ form: session.reading });
     // Somebody who is signed in may have begun on another device: the same chat, and the notice was accepted there.
-    if (this.resumed || this.api.signed) await this.history();
+    if (this.resumed || this.api.signed) {
+      this.old = session.last_seq ?? 0;
+      await history(this);
+    }
     if (this.store.load()?.consent === session.consent.version) this.sending.resume();
     else this.askConsent(session.consent);
     this.activity.show({ loading: false });
     this.idle.start(this.api.signed ? session.slides ?? 0 : 0);
-    this.follow();
+    follow(this);
     this.host.tell("ready");
-  }
-
-  /** @returns {Promise<Session | null>} null when the server will never open this chat */
-  async open() {
-    for (let failures = 0; ; failures += 1) {
-      await this.host.hello; // it may bring a sign-out, after which nothing may be opened
-      if (this.over) return null;
-      const saved = this.store.load();
-      try {
-        const session = await this.api.open(saved?.token);
-        if (this.api.ended) {
-          this.api.logout(); // signed out while it was being opened
-          return null;
-        }
-        this.resumed = saved !== null && saved.conversation === session.conversation;
-        if (this.resumed && saved) this.store.save({ ...saved, token: session.session });
-        else this.store.forget();
-        return session;
-      } catch (error) {
-        const problem = error instanceof Problem ? error : new Problem(0);
-        problem.events.forEach((event) => this.showProblem("session", event));
-        if (this.over) return null;
-        if (problem.final && saved) {
-          this.store.forget();
-          continue;
-        }
-        const known = this.t(`problem_${problem.code}`);
-        this.notice(known ? `problem_${problem.code}` : problem.final ? "cannot_open_final" : "cannot_open");
-        if (problem.final) {
-          this.activity.show({ loading: false });
-          this.host.tell("error", { code: problem.code });
-          return null;
-        }
-        await this.pause.wait(Math.max(backoff(failures), problem.retryAfter));
-        if (this.over) return null;
-      }
-    }
-  }
-
-  /** What was said before a reload, shown without reading it all out again. */
-  async history() {
-    await this.missed(true);
-    this.log.toEnd();
-  }
-
-  /**
-   * What the server has and this page does not show yet.
-   * @param {boolean} quiet
-   */
-  async missed(quiet) {
-    let last;
-    try {
-      do {
-        last = this.log.upTo();
-        for (const event of await this.api.after(last)) this.receive(event, quiet);
-      } while (this.log.upTo() > last);
-    } catch {
-      // the stream asks again from the last message that is shown
-    }
-  }
-
-  follow() {
-    const tabs = new Tabs(this.api.conversation, {
-      onNews: (news) => this.hear(news),
-      onLead: () => this.stream(),
-      onFollow: () => this.live?.stop(),
-    });
-    this.tabs = tabs;
-    tabs.start();
-  }
-
-  /**
-   * What the tab that holds the stream passes on. It says how far it is too: whoever has missed something asks for it.
-   * @param {import("./tabs.js").News} news
-   */
-  hear({ event, writing, linked, last = 0 }) {
-    if (this.over) return;
-    if (event) this.receive(event);
-    if (writing !== undefined) this.activity.show({ writing });
-    if (linked !== undefined) this.link(linked);
-    if (last <= this.log.upTo() || this.asking) return;
-    this.asking = true;
-    this.missed(false).finally(() => (this.asking = false));
-  }
-
-  stream() {
-    this.live = new Live(
-      this.api,
-      {
-        onEvent: (event) => {
-          this.receive(event);
-          this.tabs?.pass({ event, last: this.log.upTo() });
-        },
-        onWriting: (writing) => {
-          this.activity.show({ writing });
-          this.tabs?.pass({ writing });
-        },
-        onLink: (linked) => {
-          this.link(linked);
-          this.tabs?.pass({ linked, last: this.log.upTo() });
-        },
-        onEnded: () => this.end(),
-      },
-      this.log.upTo(),
-    );
-    this.live.run();
   }
 
   /** @param {Session["consent"]} consent */
@@ -236,20 +150,23 @@ export class Chat {
     this.receive({ seq: null, author: "system", at: new Date().toISOString(), body });
   }
 
-  /**
-   * @param {ChatEvent} event
-   * @param {boolean} [quiet]
-   */
-  receive(event, quiet = false) {
+  /** @param {ChatEvent} event */
+  receive(event) {
     const { body } = event;
     if (!body) return;
+    const quiet = event.seq !== null && event.seq <= this.old;
     if (body.kind === "consent" && event.seq !== null) this.noticed = body.version ?? "";
     if (body.kind === "consent" && event.seq !== null && body.version === this.terms?.version && this.log.adopt(event.seq)) return;
     if (body.kind === "handoff") this.state(body.state ?? "");
     if (body.reading && !quiet) this.readAs(body.reading);
     if (event.client_id && event.seq !== null) this.sending.outbox.confirm(event.client_id, event.seq);
     if (body.payload === ACCEPT && event.author === "patient" && event.seq !== null) this.sending.agreed();
-    if (!this.log.add(event) || quiet || event.author === "patient") return;
+    const news = this.log.add(event);
+    if (news && event.author === "clinician") {
+      this.activity.person("");
+      if (event.seq !== null) this.signs.watch(event.seq);
+    }
+    if (!news || quiet || event.author === "patient") return;
     const words = `${authorName(event, this.t)}: ${spoken(body, this.form())}`;
     if (body.kind === "safety") this.alarm(words);
     else this.say(words);
@@ -324,6 +241,7 @@ export class Chat {
     if (up) this.say(this.t("online_again"));
     if (up && this.sending.outbox.failures) this.sending.outbox.flush();
     this.activity.show({ linked: up });
+    this.signs.soon();
   }
 
   /** @param {boolean} [fresh] the network changed, so an open stream may be dead */
@@ -334,6 +252,7 @@ export class Chat {
       document.title = this.title;
     }
     this.pause.end();
+    this.signs.soon();
     if (!document.hidden) this.tabs?.lead(true);
     this.live?.wake(fresh);
     if (this.sending.outbox.failures) this.sending.outbox.flush();
@@ -392,6 +311,7 @@ export class Chat {
     this.live?.stop();
     this.tabs?.stop();
     this.idle.stop();
+    this.signs.stop();
     this.pause.end();
     this.listeners.abort();
   }
@@ -438,6 +358,7 @@ export class Chat {
     this.idle.stop();
     this.composer.lock(true, true);
     this.activity.show({ linked: true, writing: false, loading: false });
+    this.activity.person("");
     this.notice(key);
     // Nothing more is sent: what waits says so, and can still be read.
     this.api.ended = true;

@@ -2,7 +2,7 @@
 /** What is kept about the person: see it, correct it, forget one thing, download it, erase it all. */
 
 import { h, plainButton } from "./dom.js";
-import { checkbox, section } from "./menu.js";
+import { checkbox, section } from "./settings.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
 /** @typedef {{key: string, title: string, value: string | number, shown: string}} Fact */

@@ -16,7 +16,7 @@ import { Store } from "./store.js";
 /** @typedef {import("./host.js").GetToken} GetToken */
 /**
  * @typedef {{locale: string, languages: Record<string, string>, strings: Record<string, string>,
- *   clinic: {id: string, name: string, numbers: Record<string, any>, exit_url?: string},
+ *   clinic: {id: string, name: string, numbers: Record<string, any>, exit_url?: string, light?: string, dark?: string, logo?: string},
  *   origins: string[], webview: boolean}} Start
  */
 
@@ -67,7 +67,7 @@ export class PneChat extends HTMLElement {
     if (!page) this.setAttribute("data-exit", start.clinic.exit_url ?? "");
     const t = formatter(strings, strings.lang);
     const looks = new Looks(this.root, this, page, store);
-    looks.adopt(BUILD.light, BUILD.dark);
+    looks.adopt(BUILD.light + (start.clinic.light ?? ""), BUILD.dark + (start.clinic.dark ?? ""));
     const host = new Host(this, start, this.getAttribute("token-url"));
     const parts = buildShell(this.root, { t, strings, start, home: HOME, page, closable: host.framed });
     this.lang = strings.lang;

@@ -62,7 +62,7 @@ export class Live {
   /**
    * @param {Api} api
    * @param {{onEvent: (event: ChatEvent) => void, onWriting: (open: boolean) => void,
-   *          onLink: (up: boolean) => void, onEnded: () => void}} handlers
+   *          onPerson: (name: string) => void, onLink: (up: boolean) => void, onEnded: () => void}} handlers
    * @param {number} after last sequence number already shown
    */
   constructor(api, handlers, after = 0) {
@@ -205,6 +205,7 @@ export class Live {
       return; // one broken frame must not end the stream
     }
     if (frame.event === "status") this.handlers.onWriting(Boolean(data?.open));
+    else if (frame.event === "typing") this.handlers.onPerson(String(data?.name ?? ""));
     else if (data?.body) this.deliver(data);
   }
 

@@ -30,7 +30,7 @@ export class Transcript {
     this.pending = new Map();
     this.last = 0;
     this.follow = true;
-    this.setTop = -1;
+    this.setTop = NaN; // where the page itself has scrolled to, until the reader scrolls
     /** @type {HTMLElement | null} first article of what is being read now */
     this.anchor = null;
     this.anchoredAt = 0;
@@ -108,7 +108,7 @@ export class Transcript {
     this.answered(event, restored || message.kind === "text");
     this.questionsAnswered(message, "sending");
     const article = /** @type {HTMLElement} */ (renderEvent(event, this.context));
-    article.append(h("div", { class: "delivery" }));
+    article.append(h("div", { class: "delivery", tabindex: "-1" }));
     this.pending.set(message.client_id, article);
     this.place(article);
     this.follow = true;
@@ -123,8 +123,11 @@ export class Transcript {
   delivery(clientId, state, ...extra) {
     const line = this.pending.get(clientId)?.querySelector(".delivery");
     if (!line || (line.getAttribute("data-state") === state && !extra.length)) return;
+    const held = line.matches(":focus, :focus-within");
     line.setAttribute("data-state", state);
     line.replaceChildren(h("span", {}, this.context.t(state)), ...extra);
+    // "Try again" goes away while it is tried, and the focus must not go with it.
+    if (held) /** @type {HTMLElement} */ (line.querySelector("button") ?? line).focus({ preventScroll: true });
     if (this.follow) this.settleScroll();
   }
 
@@ -140,7 +143,9 @@ export class Transcript {
     this.delivery(clientId, "sent");
     this.pending.delete(clientId);
     for (const old of this.log.querySelectorAll(".delivery[data-state=sent]")) {
-      if (!article.contains(old)) old.remove();
+      if (article.contains(old)) continue;
+      if (old.matches(":focus")) /** @type {HTMLElement | null} */ (article.querySelector(".delivery"))?.focus({ preventScroll: true });
+      old.remove();
     }
     if (typeof seq !== "number") return true;
     this.seen.add(seq);
@@ -217,8 +222,10 @@ export class Transcript {
     article.dataset.order = String(order);
     const others = /** @type {HTMLElement[]} */ ([...this.log.children].filter((other) => other !== article));
     const before = others.reverse().find((other) => Number(other.dataset.order) <= order);
+    const held = /** @type {HTMLElement | null} */ (article.querySelector(":focus"));
     if (before) before.after(article);
     else this.log.prepend(article);
+    held?.focus({ preventScroll: true }); // what is moved loses it
     for (const node of [article, article.nextElementSibling]) if (node) this.join(/** @type {HTMLElement} */ (node));
   }
 
@@ -280,7 +287,7 @@ export class Transcript {
     const atEnd = this.hiddenBelow() <= NEAR_END;
     if (atEnd) this.more.setAttribute("hidden", "");
     if (Math.abs(this.log.scrollTop - this.setTop) < 3) return;
-    this.setTop = -1;
+    this.setTop = NaN;
     this.follow = atEnd;
     if (atEnd) this.anchor = null;
   }

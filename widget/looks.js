@@ -26,6 +26,7 @@ export class Looks {
     this.page = page;
     this.store = store;
     this.darkSheets = /** @type {CSSStyleSheet[]} */ ([]);
+    this.added = /** @type {Set<string>} */ (new Set());
     this.offered = "auto"; // by the page around; what the person has chosen goes before it
   }
 
@@ -34,10 +35,16 @@ export class Looks {
    * @param {string} dark
    */
   adopt(light, dark) {
-    const scaled = (/** @type {string} */ css) => css.replace(REM, "calc($1*var(--rem,1rem))");
     this.root.adoptedStyleSheets = [sheet(scaled(light)), this.dark(dark)];
     if (this.page) document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet(light), this.dark(dark)];
     this.apply();
+  }
+
+  /** @param {string} css of a part that was loaded later */
+  add(css) {
+    if (this.added.has(css)) return;
+    this.added.add(css);
+    this.root.adoptedStyleSheets = [...this.root.adoptedStyleSheets, sheet(scaled(css))];
   }
 
   /** @param {string} css */
@@ -67,6 +74,14 @@ export class Looks {
     this.element.style.setProperty("--rem", SIZES[this.store.preference("size") ?? "1"] ?? SIZES[1]);
     this.element.toggleAttribute("data-flare", this.store.preference("form") === "flare");
   }
+}
+
+/**
+ * @param {string} css
+ * @returns {string}
+ */
+function scaled(css) {
+  return css.replace(REM, "calc($1*var(--rem,1rem))");
 }
 
 /**

@@ -1,11 +1,12 @@
 // @ts-check
-/** The menu: how the chat looks and reads, the language of its labels, what is kept, and the end of the chat. */
+/** The menu as a dialog. It opens at once; what stands in it is rarely used and comes from a file of its own. */
 
-import { dataPanel } from "./data.js";
-import { h } from "./dom.js";
+import { h, plainButton } from "./dom.js";
 import { iconButton } from "./shell.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
+
+const SAID_AFTER_MS = 500; // what is there sooner needs no word about it
 
 /**
  * Opens the menu as a dialog of its own; closing it gives the focus back to its button.
@@ -16,12 +17,7 @@ export function openMenu(chat) {
   const dialog = /** @type {HTMLDialogElement} */ (h("dialog", { class: "menu", "aria-labelledby": "menu-title" }));
   const close = iconButton("close", t("menu_close"), { onclick: () => dialog.close() });
   const title = h("h2", { id: "menu-title", tabindex: "-1" }, t("menu_button"));
-  dialog.append(
-    h("div", { class: "menu-top" }, title, close),
-    reading(chat),
-    dataPanel(chat),
-    ending(chat, () => dialog.close()),
-  );
+  dialog.append(h("div", { class: "menu-top" }, title, close));
   dialog.addEventListener("close", () => {
     dialog.remove();
     parts.menu.focus();
@@ -32,106 +28,33 @@ export function openMenu(chat) {
   parts.app.append(dialog);
   dialog.showModal();
   title.focus(); // not by autofocus, which browsers refuse in a frame of another site
+  fill(chat, dialog, title);
 }
 
 /**
  * @param {Chat} chat
- * @returns {HTMLElement}
+ * @param {HTMLDialogElement} dialog
+ * @param {HTMLElement} title
  */
-function reading(chat) {
-  const { t, store, looks, start } = chat;
-  const size = radios(t("size_label"), "size", ["1", "2", "3"].map((value) => [value, t(`size_${value}`)]),
-    store.preference("size") ?? "1", (value) => looks.set({ size: value }));
-  const scheme = radios(t("scheme_label"), "scheme", ["auto", "light", "dark"].map((value) => [value, t(`scheme_${value}`)]),
-    store.preference("scheme") ?? "auto", (value) => looks.set({ scheme: value }));
-  const said = h("p", { class: "hint", role: "status" });
-  const form = radios(t("form_label"), "form", ["full", "plain", "flare"].map((value) => [value, t(`form_${value}`)]),
-    chat.form(), async (value) => {
-      said.textContent = t((await chat.setForm(value)) ? "form_changed" : "form_not_saved");
-    });
-  const languages = Object.entries(start.languages);
-  const language = languages.length < 2 ? null
-    : h("div", {}, radios(t("language_label"), "language", languages, chat.locale, (value) => chat.setLocale(value)),
-      h("p", { class: "hint" }, chat.strings.answers_language || t("language_note")));
-  return section(t("reading_title"), form, said, size, scheme, aloudPart(chat), language);
-}
-
-/**
- * @param {Chat} chat
- * @returns {HTMLElement}
- */
-function aloudPart({ t, aloud, store }) {
-  const rates = radios(t("aloud_rate"), "rate", ["slow", "normal", "fast"].map((value) => [value, t(`aloud_${value}`)]),
-    store.preference("rate") ?? "normal", (value) => store.prefer({ rate: value }));
-  const box = checkbox(t("aloud_on"), store.preference("aloud") === "on", (on) => {
-    store.prefer({ aloud: on ? "on" : "off" });
-    if (!on) aloud.stop();
-    show();
-  });
-  const stop = h("button", { type: "button", class: "choice", onclick: () => aloud.stop() }, t("aloud_stop"));
-  const none = h("p", { class: "hint" }, t("aloud_none"));
-  const show = () => {
-    const voice = aloud.voice() !== null;
-    /** @type {HTMLInputElement} */ (box.querySelector("input")).disabled = !voice;
-    none.hidden = voice;
-    rates.hidden = stop.hidden = !voice || store.preference("aloud") !== "on";
-  };
-  aloud.onVoices = show; // some browsers know their voices only after a while
-  show();
-  return h("div", {}, box, none, rates, stop);
-}
-
-/**
- * @param {Chat} chat
- * @param {() => void} close
- * @returns {HTMLElement}
- */
-function ending(chat, close) {
+async function fill(chat, dialog, title) {
   const { t } = chat;
-  const end = () => {
-    close();
-    chat.sending.endChat();
-  };
-  const button = h("button", { type: "button", class: "choice", onclick: end, disabled: !chat.accepted }, t("end_button"));
-  return section(t("end_title"), button);
-}
-
-/**
- * @param {string} title
- * @param {...(Node | null)} content
- * @returns {HTMLElement}
- */
-export function section(title, ...content) {
-  return h("section", { class: "menu-part" }, h("h3", {}, title), ...content);
-}
-
-/**
- * @param {string} label
- * @param {string} name
- * @param {string[][]} options value and title
- * @param {string} chosen
- * @param {(value: string) => void} onchange
- * @returns {HTMLElement}
- */
-function radios(label, name, options, chosen, onchange) {
-  const rows = options.map(([value, title]) => {
-    const input = /** @type {HTMLInputElement} */ (h("input", { type: "radio", name, value }));
-    input.checked = value === chosen;
-    input.addEventListener("change", () => onchange(value));
-    return h("label", { class: "option" }, input, h("span", {}, title));
-  });
-  return h("fieldset", { class: "menu-choice" }, h("legend", {}, label), h("div", { class: "options" }, ...rows));
-}
-
-/**
- * @param {string} label
- * @param {boolean} on
- * @param {(on: boolean) => void} onchange
- * @returns {HTMLElement}
- */
-export function checkbox(label, on, onchange) {
-  const input = /** @type {HTMLInputElement} */ (h("input", { type: "checkbox" }));
-  input.checked = on;
-  input.addEventListener("change", () => onchange(input.checked));
-  return h("label", { class: "option" }, input, h("span", {}, label));
+  const said = h("p", { class: "hint", role: "status" });
+  dialog.append(said);
+  const timer = setTimeout(() => (said.textContent = t("connecting")), SAID_AFTER_MS);
+  try {
+    const { menuParts } = await chat.part("settings");
+    dialog.append(...menuParts(chat, () => dialog.close()));
+    said.remove();
+  } catch {
+    const again = plainButton(t("retry_button"), () => {
+      said.remove();
+      again.remove();
+      title.focus();
+      fill(chat, dialog, title);
+    });
+    said.textContent = t("menu_failed");
+    dialog.append(again);
+  } finally {
+    clearTimeout(timer);
+  }
 }

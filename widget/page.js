@@ -3,6 +3,8 @@
 
 import { h } from "./dom.js";
 
+const PERSON_MS = 6000; // twice as long as a page of the clinic is silent between two signs
+
 /**
  * Keep the page inside the part of the screen that is really visible. iOS does not shrink the layout viewport
  * when the keyboard opens, so its height is copied into CSS variables; a pinch zoom is left alone.
@@ -51,24 +53,34 @@ export function urgentPanel(details, options) {
 export class Activity {
   /**
    * @param {HTMLElement} line
-   * @param {(key: string) => string} t
+   * @param {import("./shell.js").Words} t
    */
   constructor(line, t) {
     this.line = line;
     this.t = t;
-    this.state = { loading: true, linked: true, writing: false };
+    this.state = { loading: true, linked: true, writing: false, name: "" };
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+  }
+
+  /** @param {string} name of somebody of the clinic who is writing; empty: no longer */
+  person(name) {
+    clearTimeout(this.timer);
+    this.timer = name ? setTimeout(() => this.person(""), PERSON_MS) : undefined;
+    this.show({ name });
   }
 
   /** @param {Partial<Activity["state"]>} change */
   show(change = {}) {
     Object.assign(this.state, change);
-    const { loading, linked, writing } = this.state;
+    const { loading, linked, writing, name } = this.state;
     const lost = navigator.onLine ? "reconnecting" : "offline";
-    const key = loading ? "connecting" : !linked ? lost : writing ? "typing" : "";
-    if (this.line.dataset.key === key) return;
+    const key = loading ? "connecting" : !linked ? lost : name ? "typing_person" : writing ? "typing" : "";
+    const words = this.t(key, { name });
     this.line.dataset.key = key;
+    if (this.line.textContent === words) return; // said again it would be heard again
     this.line.replaceChildren();
     if (!key) return;
-    this.line.append(h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), this.t(key));
+    this.line.append(h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), words);
   }
 }

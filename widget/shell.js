@@ -43,7 +43,7 @@ export function buildShell(root, { t, strings, start, home, page, closable }) {
   const assertive = h("div", { id: "assertive", class: "visually-hidden", "aria-live": "assertive" });
   const app = h("div", { id: "app", class: `app ${page ? "fill" : "inside"}`, lang: strings.lang, dir: strings.dir },
     h(page ? "header" : "div", { class: "top" },
-      h("img", { class: "logo", src: `${home}/static/logo.svg`, alt: "", width: "40", height: "40" }),
+      h("img", { class: "logo", src: home + (clinic.logo ?? "/static/logo.svg"), alt: "", width: "40", height: "40" }),
       h("div", { class: "who" }, title, status),
       h("div", { class: "corner" }, menu, close),
       h("div", { class: "helpers" }, person, urgent, leave)),

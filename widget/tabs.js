@@ -6,8 +6,8 @@
 
 /** @typedef {import("./transport.js").ChatEvent} ChatEvent */
 /**
- * What the tab with the stream passes on. `last`: the number up to which it shows everything.
- * @typedef {{event?: ChatEvent, writing?: boolean, linked?: boolean, last?: number}} News
+ * What the tab with the stream passes on. `person`: who is writing; `last`: the number up to which it shows everything.
+ * @typedef {{event?: ChatEvent, writing?: boolean, person?: string, linked?: boolean, last?: number}} News
  */
 
 export class Tabs {

@@ -29,7 +29,7 @@ import { backoff } from "./live.js";
  */
 /**
  * @typedef {{session: string, conversation: string, expires_at?: string, level?: string, slides?: number | null,
- *   reading?: string, retention_days?: number,
+ *   reading?: string, retention_days?: number, last_seq?: number,
  *   consent: {version: string, bubbles: string[], accept: string}}} Session
  */
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -68,8 +69,11 @@ class CuratedResponses(NaturalLanguageGenerator):
         return {**about, "withheld": True} if withheld else about
 
     def _clinic(self, tracker: DialogueStateTracker) -> Clinic:
+        """The clinic of the message, with the numbers that came along: an admin may have changed them meanwhile."""
         metadata = (tracker.latest_message.metadata if tracker.latest_message else None) or {}
-        return self._clinics.get(metadata.get("clinic", ""), self._clinics[self._default_clinic])
+        clinic = self._clinics.get(metadata.get("clinic", ""), self._clinics[self._default_clinic])
+        numbers = metadata.get("numbers")
+        return replace(clinic, numbers={**clinic.numbers, **numbers}) if isinstance(numbers, dict) else clinic
 
 
 def _safety_reply(action: str, tracker: DialogueStateTracker, clinic: Clinic) -> Reply | None:

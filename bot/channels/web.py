@@ -95,7 +95,7 @@ def read_incoming(body: bytes) -> Incoming:
         raise BadMessage("bad_text", "text must be a string with something to read in it.")
     if len(text) > TEXT_LIMIT:
         raise BadMessage("text_too_long", f"text has more than {TEXT_LIMIT} characters.")
-    metadata = {key: data.get(key) for key in ("payload", "reading", "denied", "clinic")}
+    metadata = {key: data.get(key) for key in ("payload", "reading", "denied", "clinic", "numbers")}
     return Incoming(conversation, message_id, cleaned, {"message_id": message_id, **metadata})
 
 

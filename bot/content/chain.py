@@ -14,7 +14,7 @@ EMAIL, WEBHOOK, FHIR = "email", "webhook", "fhir"
 TIERS = ("T0", "T1", "T2", "T3", "T4")
 ALWAYS, OPEN, CLOSED = "always", "open", "closed"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_URL = re.compile(r"https://\S+|http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?")
+URL = re.compile(r"https://\S+|http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?")
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,8 @@ def _limit(tier: str, given: Any) -> Limit:
 def _contact(key: str, given: Any) -> Contact:
     if not isinstance(given, Mapping) or given.get("channel") not in (EMAIL, WEBHOOK) or not given.get("name"):
         raise ValueError(f"handoff.contacts.{key} needs a name and a channel: email or webhook")
-    to = tuple(str(address) for address in given.get("to") or ())
+    named = given.get("to")
+    to = tuple(str(address) for address in named) if isinstance(named, (list, tuple)) else ()
     if given["channel"] == EMAIL and not (to and all(_ADDRESS.fullmatch(address) for address in to)):
         raise ValueError(f"handoff.contacts.{key}.to needs one e-mail address or more")
     return Contact(key, str(given["name"]), str(given["channel"]), to)
@@ -149,18 +150,21 @@ def _step(place: int, given: Any, contacts: Mapping[str, Contact]) -> Step:
     names = given.get("to") if isinstance(given, Mapping) else None
     if not isinstance(names, (list, tuple)) or not names:
         raise ValueError(f"handoff.chain: step {place + 1} needs `to`, a list of contacts")
-    if unknown := [name for name in names if name not in contacts]:
+    if unknown := [name for name in names if str(name) not in contacts]:
         raise ValueError(f"handoff.chain: step {place + 1}: {unknown[0]!r} is none of handoff.contacts")
     when = given.get("when", ALWAYS)
     if when not in (ALWAYS, OPEN, CLOSED):
         raise ValueError(f"handoff.chain: step {place + 1}: `when` is always, open or closed")
-    return Step(tuple(contacts[name] for name in names), when)
+    return Step(tuple(contacts[name] for name in dict.fromkeys(names)), when)
 
 
 def _channels(given: Mapping[str, Any]) -> tuple[bool, Webhook | None, Fhir | None]:
     if unknown := set(given) - {EMAIL, WEBHOOK, FHIR}:
         raise ValueError(f"channels: {sorted(unknown)[0]!r} is none of email, webhook, fhir")
     parts = {channel: given.get(channel) or {} for channel in (EMAIL, WEBHOOK, FHIR)}
+    for channel, part in parts.items():
+        if not isinstance(part, Mapping) or type(part.get("on", False)) is not bool:
+            raise ValueError(f"channels.{channel} holds `on: true` or `on: false`, and what it needs")
     email = bool(parts[EMAIL].get("on", True))
     webhook = _webhook(parts[WEBHOOK]) if parts[WEBHOOK].get("on") else None
     fhir = _fhir(parts[FHIR]) if parts[FHIR].get("on") else None
@@ -169,7 +173,7 @@ def _channels(given: Mapping[str, Any]) -> tuple[bool, Webhook | None, Fhir | No
 
 def _webhook(given: Mapping[str, Any]) -> Webhook:
     secrets = tuple(str(name) for name in given.get("secrets") or ())
-    if not _URL.fullmatch(str(given.get("url"))) or not 1 <= len(secrets) <= 2:
+    if not URL.fullmatch(str(given.get("url"))) or not 1 <= len(secrets) <= 2:
         raise ValueError("channels.webhook needs an https:// url and one or two secrets (environment variables)")
     return Webhook(str(given["url"]), secrets, given.get("words") is True)
 
@@ -179,7 +183,7 @@ def _fhir(given: Mapping[str, Any]) -> Fhir:
         made = Fhir(**{key: str(value) for key, value in given.items() if key != "on"})
     except TypeError as error:
         raise ValueError(f"channels.fhir: {error}") from None
-    if not _URL.fullmatch(made.base_url) or (made.token_url and not _URL.fullmatch(made.token_url)):
+    if not URL.fullmatch(made.base_url) or (made.token_url and not URL.fullmatch(made.token_url)):
         raise ValueError("channels.fhir.base_url and token_url must be https:// addresses")
     if made.algorithm not in ("ES384", "RS384"):
         raise ValueError("channels.fhir.algorithm is ES384 or RS384, as SMART Backend Services asks")

@@ -11,14 +11,16 @@ from datetime import timedelta
 from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.orm import Session
 
+from bot.handoff.notices import ESCALATED
+from bot.handoff.notices import RAISED as RAISED_NOTICE
 from bot.store import audit, outbox
 from bot.store.handoffs import DELIVERED, RAISED, WAITING
 from bot.store.models import Handoff, UtcTime
 from bot.store.outbox import Due
 from bot.store.session import Database, now
 
-# Kinds of notices (`bot.handoff.notices`) that ask somebody to come; the others are news about what became of it.
-CALLS = ("raised", "escalated")
+# Kinds of notices that ask somebody to come; the others are news about what became of it.
+CALLS = (RAISED_NOTICE, ESCALATED)
 
 
 def sent(db: Database, notice: Due, receipt: str | None = None) -> None:

@@ -19,10 +19,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from sqlalchemy.orm import Session
+
 from bot.handoff import recording
 from bot.store import outbox
 from bot.store.outbox import Due
-from bot.store.session import Database, DatabaseUnavailable
+from bot.store.session import Database, DatabaseUnavailable, now
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 200
 BATCH = 10
 CHORES_EVERY = 5.0
+FINISH_SECONDS = 8.0
 BEAT_EVERY = timedelta(seconds=10)
 # A loop that has shown no life for so long has stopped.
 STOPPED_AFTER = timedelta(seconds=60)
@@ -91,10 +94,14 @@ class Channel:
             task.add_done_callback(partial(self._done, notice.clinic))
         return len(due)
 
-    async def finish(self) -> None:
-        """Waits for everything that is on its way."""
-        while self._tasks:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+    async def finish(self, seconds: float | None = None) -> None:
+        """Waits for everything that is on its way; after `seconds` it is given up. Then its leases run out, and it is
+        sent again by the next worker, with the same message id."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _done(self, clinic: str, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -156,21 +163,18 @@ def heartbeat_name(part: str) -> str:
     return f"outbox.{part}"
 
 
-def stopped(db: Database, parts: Iterable[str], within: timedelta = STOPPED_AFTER) -> list[str]:
-    """Those of these channels and chores whose loop has shown no life lately: an alarm, because then nobody is told.
-
-    Raises DatabaseUnavailable.
-    """
-    oldest = db.clock() - within
-    with db.read() as session:
-        beats = {part: outbox.last_beat(session, heartbeat_name(part)) for part in parts}
+def stopped(session: Session, parts: Iterable[str], within: timedelta = STOPPED_AFTER) -> list[str]:
+    """Those of these channels and chores whose loop has shown no life lately: an alarm, because then nobody is told."""
+    oldest = now(session) - within
+    beats = {part: outbox.last_beat(session, heartbeat_name(part)) for part in parts}
     return [part for part, beat in beats.items() if beat is None or beat < oldest]
 
 
 def alive(db: Database, parts: Collection[str], within: timedelta = STOPPED_AFTER) -> bool:
     """Whether all of these loops have shown life lately. False too where the database cannot say."""
     try:
-        return not stopped(db, parts, within)
+        with db.read() as session:
+            return not stopped(session, parts, within)
     except DatabaseUnavailable:
         return False
 
@@ -186,8 +190,8 @@ async def run(
     chance: Callable[[], float] = random.random,
     news: News | None = None,
 ) -> None:
-    """Works until `stop` is set; then finishes what is being sent and returns. Never raises for one row or a
-    database that is away."""
+    """Works until `stop` is set; then finishes what is being sent, within FINISH_SECONDS, and returns. Never raises for
+    one row or a database that is away. `news` hears of what was sent or could not be."""
     owner = f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
     try:
         await asyncio.to_thread(_bury, db, tuple(deliveries))
@@ -197,7 +201,7 @@ async def run(
     loops = [_loop(db, channel.name, channel.start_due, stop, every) for channel in channels]
     loops += [_loop(db, name, work, stop, chores_every) for name, work in (chores or {}).items()]
     await asyncio.gather(*loops)
-    await asyncio.gather(*(channel.finish() for channel in channels))
+    await asyncio.gather(*(channel.finish(FINISH_SECONDS) for channel in channels))
 
 
 async def send_due(

@@ -10,6 +10,7 @@
 - ``audit``          who did what, append only
 - ``rights``         what a patient may see and erase, and their feedback on replies
 - ``gaps``           what the assistant could not answer (never the patient's words)
+- ``reports``        counts, times and means for the clinic, with small numbers hidden
 
 Query functions take a ``Session``; the caller decides where a transaction begins and ends
 (``with db.begin() as session:``). Nothing here imports any other package of ours.

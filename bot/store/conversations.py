@@ -193,6 +193,19 @@ def record_consent(session: Session, conversation_id: str, version: str) -> Conv
     return conversation
 
 
+def note_shown(session: Session, conversation_id: str, seq: int) -> bool:
+    """Notes that event `seq` has been on the patient's screen. It only ever goes forward, never beyond the last event,
+    and not before the first notice was accepted. Says whether it did."""
+    further = update(Conversation).where(
+        Conversation.id == conversation_id,
+        Conversation.consented_at.is_not(None),
+        Conversation.shown_seq < seq,
+        Conversation.last_seq >= seq,
+    )
+    noted = further.values(shown_seq=seq, shown_at=now(session)).execution_options(synchronize_session=False)
+    return bool(session.execute(noted).rowcount == 1)
+
+
 def set_pending(session: Session, conversation_id: str, pending: dict[str, Any] | None) -> None:
     """Keeps the clarifying question that now waits for its answer (None: no question is open), and since when."""
     asked = None if pending is None else {**pending, ASKED_AT: sortable(now(session))}

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bot.store.conversations import locked_conversation, offer
+from bot.store.conversations import HUMAN, locked_conversation, offer
+from bot.store.handoffs import bring_back
 from bot.store.models import Event, storable, storable_text
 from bot.store.session import now
 
@@ -63,6 +64,8 @@ def append_event(
     )
     session.add(event)
     session.flush()
+    if author == PATIENT and conversation.state == HUMAN:
+        bring_back(session, conversation_id)
     if author != PATIENT:
         offer(session, conversation_id, [button["payload"] for button in body.get("buttons") or ()])
     return Appended(event, created=True)

@@ -10,10 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
+from bot.store import audit
 from bot.store.models import Handoff, Heartbeat, Outbox
 from bot.store.session import insert_once, now
 
@@ -34,6 +36,7 @@ class Due:
     kind: str = "raised"
     contact: str = ""
     step: int = 0
+    created_at: datetime | None = None
 
 
 def enqueue(
@@ -44,7 +47,7 @@ def enqueue(
     `kind` is what happened, `contact` who of the clinic's chain it is for (empty: the channel itself).
     """
     # The handoff's version makes the same step, taken again, a notice of its own.
-    named = ".".join((item.id, channel, contact or kind, str(step), str(item.version)))
+    named = ".".join((item.id, channel, quote(contact or kind, safe=""), str(step), str(item.version)))
     at = now(session)
     row = Outbox(
         id=str(uuid.uuid4()),
@@ -62,19 +65,23 @@ def enqueue(
     return row
 
 
-def anything_due(session: Session, channel: str) -> bool:
-    """Whether the channel has a row to lease. A cheap read, so that an idle worker writes nothing."""
-    return session.execute(_due(session).where(Outbox.channel == channel).limit(1)).first() is not None
+def anything_due(session: Session, channel: str, without: Collection[str] = ()) -> bool:
+    """Whether the channel has a row to lease, not counting the clinics `without`. A cheap read: idle, nothing is
+    written."""
+    mine = _due(session).where(Outbox.channel == channel, Handoff.clinic.not_in(tuple(without)))
+    return session.execute(mine.limit(1)).first() is not None
 
 
-def lease(session: Session, channel: str, owner: str, duration: timedelta, limit: int) -> list[Due]:
-    """Takes up to `limit` due rows of the channel for `duration`, the gravest tier first.
+def lease(
+    session: Session, channel: str, owner: str, duration: timedelta, limit: int, without: Collection[str] = ()
+) -> list[Due]:
+    """Takes up to `limit` due rows of the channel for `duration`, the gravest tier first; none of clinics `without`.
 
     The attempt is counted here: a row whose sending kills its worker still moves towards its later retries.
     """
     rows = session.execute(
         _due(session)
-        .where(Outbox.channel == channel)
+        .where(Outbox.channel == channel, Handoff.clinic.not_in(tuple(without)))
         .order_by(Handoff.tier, Outbox.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, of=Outbox)
@@ -99,17 +106,23 @@ def lease(session: Session, channel: str, owner: str, duration: timedelta, limit
                 kind=row.kind,
                 contact=row.contact,
                 step=row.step,
+                created_at=row.created_at or handoff.created_at,
             )
         )
     return taken
 
 
-def record_sent(session: Session, row_id: str) -> None:
-    """The notice has been accepted by the receiver. True whoever holds the lease by now."""
-    at = now(session)
-    session.execute(
-        _change(row_id).where(Outbox.sent_at.is_(None)).values(sent_at=at, leased_until=None, dead_at=None)
+def record_sent(session: Session, row_id: str, receipt: str | None = None) -> bool:
+    """The notice has been accepted by the receiver, which called it `receipt`. True whoever holds the lease by now.
+
+    Says whether that is news: False where it was recorded before.
+    """
+    changed = session.execute(
+        _change(row_id)
+        .where(Outbox.sent_at.is_(None))
+        .values(sent_at=now(session), leased_until=None, dead_at=None, last_error=None, receipt=receipt)
     )
+    return bool(changed.rowcount)
 
 
 def record_retry(session: Session, row_id: str, owner: str, due_at: datetime, cause: str) -> None:
@@ -121,13 +134,14 @@ def record_retry(session: Session, row_id: str, owner: str, due_at: datetime, ca
     )
 
 
-def record_dead(session: Session, row_id: str, owner: str, cause: str) -> None:
-    """The sending failed for good. Does nothing if the lease has passed to another worker."""
-    session.execute(
+def record_dead(session: Session, row_id: str, owner: str, cause: str) -> bool:
+    """The sending failed for good. Does nothing, and gives False, if the lease has passed to another worker."""
+    changed = session.execute(
         _change(row_id)
-        .where(Outbox.lease_owner == owner, Outbox.sent_at.is_(None))
+        .where(Outbox.lease_owner == owner, Outbox.sent_at.is_(None), Outbox.dead_at.is_(None))
         .values(dead_at=now(session), leased_until=None, lease_owner=None, last_error=cause)
     )
+    return bool(changed.rowcount)
 
 
 def bury_unknown_channels(session: Session, known: Collection[str]) -> int:
@@ -153,14 +167,51 @@ def dead_letters(session: Session, clinic: str) -> list[Outbox]:
     )
 
 
-def replay(session: Session, row_id: str) -> bool:
-    """Makes a dead notice due again from its first attempt. Says whether it was dead."""
+def dead_letters_of_all(session: Session) -> list[tuple[Outbox, str]]:
+    """Every clinic's dead letters with the clinic's id, for whoever runs the installation."""
+    found = session.execute(
+        select(Outbox, Handoff.clinic)
+        .join(Handoff, Handoff.id == Outbox.handoff_id)
+        .where(Outbox.dead_at.is_not(None))
+        .order_by(Handoff.clinic, Outbox.dead_at)
+    )
+    return [(row, clinic) for row, clinic in found]
+
+
+def replay(session: Session, row_id: str, clinic: str | None = None, actor: str = audit.SYSTEM) -> bool:
+    """Makes a dead notice due again from its first attempt, with an audit row. Says whether it was dead.
+
+    `clinic`: only a notice of this clinic (always given for a person of one); None: of any.
+    """
+    mine = select(Handoff).join(Outbox, Outbox.handoff_id == Handoff.id).where(Outbox.id == row_id)
+    item = session.execute(mine if clinic is None else mine.where(Handoff.clinic == clinic)).scalar_one_or_none()
+    if item is None:
+        return False
     changed = session.execute(
         _change(row_id)
         .where(Outbox.dead_at.is_not(None))
         .values(dead_at=None, due_at=now(session), attempts=0)
     )
+    if changed.rowcount:
+        audit.record(
+            session,
+            clinic=item.clinic,
+            actor=actor,
+            act="handoff.replayed",
+            subject=item.id,
+            details={"notice": row_id},
+        )
     return bool(changed.rowcount)
+
+
+def others_of_its_step(session: Session, row_id: str) -> list[Outbox]:
+    """The other notices to contacts that went out at the same moment as this one: the same step of the same round."""
+    row = session.get(Outbox, row_id, populate_existing=True)
+    same = select(Outbox).where(
+        Outbox.handoff_id == row.handoff_id, Outbox.step == row.step, Outbox.contact != "", Outbox.id != row.id
+    )
+    found = session.execute(same.execution_options(populate_existing=True)).scalars()
+    return [other for other in found if _round(other) == _round(row)]
 
 
 def notices_of(session: Session, handoff_id: str) -> list[Outbox]:
@@ -201,6 +252,11 @@ def _due(session: Session) -> Any:
             or_(Outbox.leased_until.is_(None), Outbox.leased_until <= at),
         )
     )
+
+
+def _round(row: Outbox) -> str:
+    # An item may go through its chain more than once; each time it has another version, the message id's last part.
+    return str(row.message_id).rpartition("@")[0].rpartition(".")[2]
 
 
 def _change(row_id: str) -> Any:

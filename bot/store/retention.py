@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from bot.store.audit import SYSTEM
 from bot.store.handoffs import OPEN
-from bot.store.models import Audit, Conversation, Event, Handoff, PatientSession, UsedToken
+from bot.store.models import Audit, Conversation, Event, Handoff, PatientSession, SignInState, UsedToken
 from bot.store.session import now
 
 BATCH = 100
@@ -58,12 +58,14 @@ def how_due(session: Session, conversation_id: str, kept: Kept) -> str | None:
 
 
 def forget_run_out(session: Session) -> int:
-    """Takes away sessions that are over and signed tokens that nobody could use any more. Says how many."""
+    """Takes away sessions that are over, signed tokens that nobody could use any more, and sign-ins and invitations
+    that were not finished in time. Says how many."""
     at = now(session)
     over = delete(PatientSession).where(or_(PatientSession.expires_at <= at, PatientSession.revoked_at.is_not(None)))
     used = delete(UsedToken).where(UsedToken.expires_at <= at - TOKEN_LEEWAY)
+    begun = delete(SignInState).where(SignInState.expires_at <= at)
     quiet = {"synchronize_session": False}
-    return sum(int(session.execute(one.execution_options(**quiet)).rowcount) for one in (over, used))
+    return sum(int(session.execute(one.execution_options(**quiet)).rowcount) for one in (over, used, begun))
 
 
 def erased_lately(session: Session) -> list[str]:

@@ -11,7 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import QueuePool
 
+from bot.store import tenant
 from bot.store.models import Conversation
 
 Clock = Callable[[], datetime]
@@ -35,6 +36,7 @@ TIMEOUT_SECONDS = 3
 MIGRATION_SECONDS = 60
 # Any constant will do, as long as nothing else in the database locks on it.
 _MIGRATION_LOCK = 5_041_977
+_READING = {"read_only": True, "postgresql_readonly": True}
 
 
 class DatabaseUnavailable(Exception):
@@ -54,6 +56,8 @@ class Database:
     sessions: Callable[..., Session]
     readers: Callable[..., Session]
     clock: Clock
+    # The clinics' engines (to write, to read), made once each: statements that were written down are kept with them.
+    narrowed: dict[str, tuple[Engine, Engine]] = field(default_factory=dict, repr=False)
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
@@ -71,9 +75,18 @@ class Database:
             yield session
 
     def of(self, clinic: str) -> Database:
-        """The same database bound to one clinic: what `bot.store.tenant` binds is of this clinic alone."""
-        info = {"clock": self.clock, "clinic": clinic}
-        return replace(self, sessions=partial(self.sessions, info=info), readers=partial(self.readers, info=info))
+        """The same database for one clinic: through it no row of another can be read or changed (`bot.store.tenant`).
+
+        Raises OtherClinic where it is bound to another clinic already.
+        """
+        if tenant.clinic_of(self.engine) == clinic:
+            return self
+        if clinic not in self.narrowed:
+            pair = tenant.bound(self.engine, clinic), tenant.bound(self.engine, clinic, **_READING)
+            self.narrowed.setdefault(clinic, pair)
+        engine, reader = self.narrowed[clinic]
+        own = {"sessions": partial(self.sessions, bind=engine), "readers": partial(self.readers, bind=reader)}
+        return replace(self, engine=engine, narrowed={}, **own)
 
     def reachable(self) -> bool:
         """Whether the database answers and holds our tables, within the time-out."""
@@ -95,8 +108,8 @@ def connect(url: str, clock: Clock = utc_now) -> Database:
     Raises ValueError for any other database.
     """
     engine = _engine(url)
-    reader = engine.execution_options(read_only=True, postgresql_readonly=True)
     options: dict[str, Any] = {"future": True, "expire_on_commit": False, "info": {"clock": clock}}
+    reader = engine.execution_options(**_READING)
     return Database(engine, sessionmaker(engine, **options), sessionmaker(reader, **options), clock)
 
 
@@ -161,7 +174,8 @@ def _migrate(url: str, direction: str, revision: str) -> None:
 def _engine(url: str, migrating: bool = False) -> Engine:
     parsed = make_url(url)
     # Patients' words are parameters: they must not appear in an error or a log.
-    common: dict[str, Any] = {"future": True, "hide_parameters": True}
+    # Each clinic's inbox has its own statements (``bot.store.tenant``): room for those of many.
+    common: dict[str, Any] = {"future": True, "hide_parameters": True, "query_cache_size": 2000}
     pool: dict[str, Any] = {"pool_size": 10, "max_overflow": 30, "pool_timeout": TIMEOUT_SECONDS}
     backend = parsed.get_backend_name()
     if backend == "sqlite":

@@ -21,15 +21,20 @@ from bot import safety, screening
 from bot.content import governance, load_clinics, load_wording
 from bot.content.files import ContentError
 from bot.handoff import worker
-from bot.handoff.email import ClinicMail, email_delivery
+from bot.handoff.climb import CLIMB
+from bot.handoff.deliveries import deliveries, need_secrets
 from bot.settings import Settings
 from bot.store.session import connect
+from bot.training import soft_path
 from bot.understanding.language import load_known
-from bot.web import assets, inbox, pages, patient, pictures, reading, rights, sessions
+from bot.web import assets, clinics, inbox, pages, patient, pictures, reading, rights, sessions, signs
 from bot.web.assistant import open_assistant
+from bot.web.climbing import climb_watch
+from bot.web.clinics import CLINICS, clinics_watch, first_look
 from bot.web.embedding import CrossOrigin, named_origins
 from bot.web.identity import verifier_for
 from bot.web.limits import Limits
+from bot.web.oidc import providers_for
 from bot.web.problems import Problem, problem_response
 from bot.web.retention import RETENTION, retention_watch
 from bot.web.services import Services
@@ -59,10 +64,18 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
         safety.load_cues()
         screening.warm_up()
         load_known()
+        await first_look(made)
         warm_up = asyncio.create_task(_warm_up(made))
-        deliveries = {"email": email_channel(made)}
-        chores = {SILENCE: silence_watch(made), RETENTION: retention_watch(made)}
-        notices = asyncio.create_task(worker.run(made.db, deliveries, made.stopping, chores=chores))
+        channels = deliveries(made.clinic, made.settings, made.wording, made.db)
+        chores = {
+            SILENCE: silence_watch(made),
+            CLIMB: climb_watch(made),
+            RETENTION: retention_watch(made),
+            CLINICS: clinics_watch(made),
+        }
+        notices = asyncio.create_task(
+            worker.run(made.db, channels, made.stopping, chores=chores, news=lambda sent: made.inbox_news(sent.clinic))
+        )
         try:
             yield
         finally:
@@ -78,9 +91,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             *patient.routes(),
             *rights.routes(),
             *reading.routes(),
+            *signs.routes(),
             *inbox.routes(),
             *pictures.routes(),
             *assets.routes(),
+            *clinics.routes(),
             *pages.routes(),
         ],
         lifespan=lifespan,
@@ -98,6 +113,7 @@ def make_services(settings: Settings) -> Services:
     if settings.production:
         _refuse_unsigned(settings.default_clinic)
     clinics = load_clinics()
+    need_secrets(clinics.values(), os.environ)
     return Services(
         settings=settings,
         db=connect(settings.database_url),
@@ -107,6 +123,8 @@ def make_services(settings: Settings) -> Services:
         read_message=message_reader(),
         limits=Limits(settings.rate_per_minute, settings.rate_per_address),
         identity=verifier_for(clinics, os.environ),
+        oidc=providers_for(clinics, os.environ),
+        rules_version=soft_path().name,
     )
 
 
@@ -133,23 +151,6 @@ def message_reader() -> Callable[[str], dict[str, Any]]:
     from bot.understanding.spelling import load_normaliser
 
     return lambda text: read(text, load_normaliser(), load_encoder()).pack()
-
-
-def email_channel(services: Services) -> worker.Delivery:
-    """The e-mail notice with each clinic's address and the reviewed words."""
-    mail = services.wording.mail
-    clinics = {
-        clinic.id: ClinicMail(clinic.name, (clinic.email,), mail["subject"], mail["body"], mail["tiers"])
-        for clinic in services.clinics.values()
-    }
-    return email_delivery(
-        services.settings.smtp_url,
-        sender=services.settings.mail_from,
-        clinics=clinics,
-        public_url=services.settings.public_url,
-        folder=services.settings.var_folder / "mail",
-        clock=services.db.clock,
-    )
 
 
 async def _warm_up(services: Services) -> None:

@@ -1,8 +1,9 @@
 """The widget's files as they are served: one module of the chat, its loader, and the words of each language.
 
 ``widget/`` is written as plain ES modules. Here the modules of the chat are put into one file, without their comments
-and imports, so that a slow phone asks once, and one hash (SRI) covers all of it. Every file has its content's hash in
-its name and may be kept for good; the same without the hash is asked about each time.
+and imports, so that a slow phone asks once, and one hash (SRI) covers all of it. What is rarely used comes in files of
+its own, which the chat loads when it needs them and whose hashes it holds (docs/decisions/011). Every file has its
+content's hash in its name and may be kept for good; the same without the hash is asked about each time.
 """
 
 from __future__ import annotations
@@ -34,11 +35,16 @@ RELEASED = WIDGET / "released"
 STATIC = Path(__file__).resolve().parent / "static"
 ENTRY = "element.js"
 CHAT, LOADER, FIRST = "pne-chat.js", "loader.js", "first.js"
+# What widget/later.js loads when it is needed: a module, and a style sheet of the same name. Never anything of safety,
+# sending, receiving, questions, calls or leaving: the chat must do all that from its first file alone.
+LATER = ("settings",)
 LIGHT = (STATIC / "base.css", WIDGET / "chat.css", WIDGET / "messages.css", WIDGET / "parts.css")
 DARK = (STATIC / "dark.css",)
 KEEP = "public, max-age=31536000, immutable"
 _IMPORT = re.compile(r'^import (?:\{[^}]*\} from )?"\./([\w-]+\.js)";\n', re.M)
+_TAKEN = re.compile(r'^import \{([^}]*)\} from "\./([\w-]+\.js)";\n', re.M)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) )", re.M)
+_OFFERED = re.compile(r"^export (?:async )?(?:function|class|const) (\w+)", re.M)
 _DECLARED = re.compile(r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)", re.M)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/", re.S)
 LOADER_WORDS = ("launcher_open", "launcher_close", "launcher_unread", "frame_title")
@@ -82,17 +88,25 @@ def load_assets() -> Mapping[str, Asset]:
     languages = {
         tag: Asset(f"{tag}.json", _json(words).encode()) for tag, words in wording.interfaces.items()
     }
+    parts, shared = {}, set()
+    for part in LATER:
+        text, taken = later_part(f"{part}.js", _css(WIDGET / f"{part}.css"))
+        parts[part] = Asset(f"pne-{part}.js", text.encode())
+        shared |= taken
     build = {
         "locales": {tag: asset.name for tag, asset in languages.items()},
+        "later": {part: [asset.name, asset.integrity] for part, asset in parts.items()},
         "light": "".join(_css(path) for path in LIGHT),
         "dark": "".join(_css(path) for path in DARK),
     }
+    made_here = f"const BUILD = {_json(build)};\nconst SHARED = () => ({{{', '.join(sorted(shared))}}});\n"
     labels = {
         tag: {"dir": words["dir"], **{key.partition("_")[2]: words[key] for key in LOADER_WORDS}}
         for tag, words in wording.interfaces.items()
     }
     made = [
-        Asset(CHAT, bundle(ENTRY, {"build.js": f"const BUILD = {_json(build)};\n"}).encode()),
+        Asset(CHAT, bundle(ENTRY, {"build.js": made_here}).encode()),
+        *parts.values(),
         Asset(LOADER, _alone(bundle(LOADER, {"labels.js": f"const LABELS = {_json(labels)};\n"})).encode()),
         Asset(FIRST, _alone(bundle(FIRST)).encode()),
         *languages.values(),
@@ -101,13 +115,41 @@ def load_assets() -> Mapping[str, Asset]:
 
 
 def bundle(entry: str, made: Mapping[str, str] | None = None, folder: Path = WIDGET) -> str:
-    """A module and all that it imports as one text, each after what it needs. `made`: modules made here, by name."""
+    """A module and all that it imports as one text, each after what it needs. `made`: modules made here, by name.
+    Raises ContentError where two modules declare the same name."""
+    return _joined(modules(entry, made or {}, folder))
+
+
+def later_part(entry: str, css: str, first: str = ENTRY, folder: Path = WIDGET) -> tuple[str, set[str]]:
+    """A module for later, with what it needs beside the modules of the `first` file; and the names that it takes from
+    those. It is served as one function of these names, which gives what the module exports and `styles`.
+
+    Raises ContentError where two modules declare the same name, or where the first file would hold this module too."""
+    there = modules(first, {"build.js": "\n"}, folder)
+    if entry in there:
+        raise ContentError(f"widget/{entry} is for later, but a module of the first file imports it.")
+    own = {name: text for name, text in modules(entry, {}, folder).items() if name not in there}
+    taken = {
+        name.strip()
+        for text in own.values()
+        for names, other in _TAKEN.findall(text)
+        if other in there
+        for name in names.split(",")
+        if name.strip()
+    }
+    offered = ",".join([*_OFFERED.findall(own[entry]), f"styles:{_json(css)}"])
+    function = f"export default({{{','.join(sorted(taken))}}})=>{{\n{_joined(own)}return{{{offered}}}\n}};\n"
+    return function, taken
+
+
+def modules(entry: str, made: Mapping[str, str], folder: Path = WIDGET) -> dict[str, str]:
+    """A module and all that it imports, by name, each after what it needs."""
     texts: dict[str, str] = {}
 
     def take(name: str) -> None:
         if name in texts:
             return
-        source = (made or {}).get(name) or (folder / name).read_text(encoding="utf-8")
+        source = made.get(name) or (folder / name).read_text(encoding="utf-8")
         texts[name] = ""
         for other in _IMPORT.findall(source):
             take(other)
@@ -115,6 +157,10 @@ def bundle(entry: str, made: Mapping[str, str] | None = None, folder: Path = WID
         texts[name] = source
 
     take(entry)
+    return texts
+
+
+def _joined(texts: Mapping[str, str]) -> str:
     owner: dict[str, str] = {}
     for name, source in texts.items():
         for declared in _DECLARED.findall(source):

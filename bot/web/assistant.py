@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,16 +36,18 @@ class Assistant:
         message_id: str,
         text: str,
         clinic: str,
+        numbers: Mapping[str, str] | None = None,
         payload: str = "",
         denied: tuple[str, ...] = (),
         reading: dict[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """Rasa's replies to one message. Raises AssistantUnavailable."""
+        """Rasa's replies to one message. `numbers`: the clinic's, as they are now. Raises AssistantUnavailable."""
         body: dict[str, Any] = {
             "conversation": conversation,
             "message_id": message_id,
             "text": text,
             "clinic": clinic,
+            "numbers": dict(numbers or {}),
             "payload": payload,
             "denied": list(denied),
         }

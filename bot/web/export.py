@@ -75,6 +75,7 @@ def _about(found: Mapping[str, Any], clinic: str, words: Mapping[str, Any]) -> l
         ("locale", found["locale"]),
         ("reading", words["readings"].get(reading, reading)),
         ("state", words["states"].get(found["state"], found["state"])),
+        ("shown_at", _shown(found["shown_at"]) if found["shown_at"] else None),
         ("offers", str(found["offers"])),
     ]
     shown = [(words[key], value) for key, value in rows if value]

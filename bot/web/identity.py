@@ -161,7 +161,7 @@ class Verifier:
             async with kept.lock:
                 await self._look_up(kept, url, kid)
         for jwk in kept.keys.get(kid, ()):
-            if (key := _usable(jwk, algorithm)) is not None:
+            if (key := usable_key(jwk, algorithm)) is not None:
                 return key
         raise Refused("unknown_key")
 
@@ -182,7 +182,7 @@ class Verifier:
         if fresh:
             kept.asked_again_at = at
         try:
-            kept.keys = _key_set(await self.fetch(url))
+            kept.keys = key_set(await self.fetch(url))
         except KeysUnavailable:
             kept.failed_at = self.clock()
             raise
@@ -207,7 +207,7 @@ def verifier_for(clinics: Mapping[str, Clinic], environ: Mapping[str, str]) -> V
             )
         if identity.shared_secret:
             secrets[clinic.id] = _secret(clinic.id, identity, environ)
-        elif not _safe_address(identity.jwks_url):
+        elif not safe_address(identity.jwks_url):
             raise ContentError(f"{file}: identity.jwks_url must begin with https:// (http:// only on this computer)")
     return Verifier(secrets)
 
@@ -223,7 +223,7 @@ def _secret(clinic: str, identity: Identity, environ: Mapping[str, str]) -> byte
     return secret
 
 
-def _safe_address(url: str) -> bool:
+def safe_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -232,7 +232,7 @@ def _safe_address(url: str) -> bool:
     return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
 
 
-def _key_set(raw: bytes) -> dict[str, list[Jwk]]:
+def key_set(raw: bytes) -> dict[str, list[Jwk]]:
     """The keys of a JWKS document by `kid`. Raises KeysUnavailable."""
     try:
         listed = json.loads(raw)["keys"]
@@ -247,7 +247,7 @@ def _key_set(raw: bytes) -> dict[str, list[Jwk]]:
     return keys
 
 
-def _usable(jwk: Jwk, algorithm: str) -> jwt.PyJWK | None:
+def usable_key(jwk: Jwk, algorithm: str) -> jwt.PyJWK | None:
     """The key, if it is a public one for checking signatures of this algorithm; else None."""
     kind, curve = _KEY_KINDS[algorithm]
     operations = jwk.get("key_ops", ["verify"])

@@ -105,6 +105,16 @@ def _of_a_conversation() -> dict[str, Any]:
             "parameters": [CONVERSATION, seq],
             "delete": _signed("Forget the words of one message", None, {"204": _nothing("Forgotten")}),
         },
+        f"{here}/signs": _path(
+            post=_signed(
+                "One of: something is being written, or this event has been on the screen",
+                {
+                    **_object([], typing={"const": True}, shown={"type": "integer", "minimum": 1, "maximum": 2**31 - 1}),
+                    "oneOf": [{"required": ["typing"]}, {"required": ["shown"]}],
+                },
+                {"204": _nothing("Passed on")},
+            )
+        ),
         f"{here}/feedback": _path(
             post=_signed(
                 "What a reply was worth",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,20 @@ from starlette.templating import Jinja2Templates
 
 from bot.content import Clinic, Wording
 from bot.content.wording import ENGLISH
+from bot.handoff.climb import CLIMB
+from bot.handoff.deliveries import channels_on
 from bot.handoff.worker import alive
 from bot.web.assets import load_assets
 from bot.web.embedding import chat_policy
 from bot.web.openapi import openapi
 from bot.web.problems import Problem
+from bot.web.retention import RETENTION
 from bot.web.services import Services, in_thread
 from bot.web.silence import SILENCE
 
 HERE = Path(__file__).resolve().parent
-CHANNELS = ("email",)
+# Looks once an hour and may then be busy for a while.
+RETENTION_STOPPED_AFTER = timedelta(minutes=15)
 templates = Jinja2Templates(directory=HERE / "templates")
 
 
@@ -137,8 +142,10 @@ async def readyz(request: Request) -> Response:
     parts = {
         "database": await in_thread(services.db.reachable),
         "assistant": await services.assistant.ready(),
-        "outbox_worker": await in_thread(alive, services.db, CHANNELS),
+        "outbox_worker": await in_thread(alive, services.db, channels_on(services.clinics.values())),
         "silence_watch": await in_thread(alive, services.db, (SILENCE,)),
+        "climb_watch": await in_thread(alive, services.db, (CLIMB,)),
+        "retention": await in_thread(alive, services.db, (RETENTION,), RETENTION_STOPPED_AFTER),
     }
     ready = all(parts.values())
     return JSONResponse(

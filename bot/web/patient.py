@@ -157,6 +157,8 @@ async def _poll(
                 continue
             if "unsaved" in item:
                 return [item["unsaved"]]
+            if is_sign(item):
+                continue
             found = await _after(services, conversation_id, after, token)
         return found
 
@@ -175,8 +177,9 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
                 yield frame(item["status"], event="status")
             elif "unsaved" in item:
                 yield frame(item["unsaved"])
-            elif item:
+            elif item and not is_sign(item):
                 try:
+                    before = after
                     while found := await _after(services, conversation_id, after, token):  # so many at a time
                         for event in found:
                             after = event["seq"]
@@ -185,6 +188,10 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
                     return
                 except DatabaseUnavailable:
                     pass  # the next wake-up or reconnect reads the log again
+                else:
+                    # What was being written may be what has just come.
+                    if after == before and (who := person_writing(item)):
+                        yield frame({"name": who}, event="typing")
             try:
                 item = await asyncio.wait_for(queue.get(), 1.0)
                 quiet = 0.0
@@ -193,6 +200,17 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
                 if quiet >= HEARTBEAT_SECONDS:
                     yield HEARTBEAT
                     quiet = 0.0
+
+
+def is_sign(item: dict[str, Any]) -> bool:
+    """Whether a wake-up is a sign of the patient's own pages (bot/web/signs.py), which tells them nothing."""
+    return "shown" in item or ("typing" in item and not person_writing(item))
+
+
+def person_writing(item: dict[str, Any]) -> str:
+    """The name of the clinician who is writing, if that is what a wake-up says."""
+    typing = item.get("typing")
+    return str(typing.get("name") or "") if isinstance(typing, dict) else ""
 
 
 async def _after(services: Services, conversation_id: str, after: int, token: str = "") -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from bot.store.session import Database
 from bot.web.assistant import Assistant
 from bot.web.identity import Verifier
 from bot.web.limits import Limits
+from bot.web.oidc import Providers
 from bot.web.stream import NEW, Hub, conversation_topic, inbox_topic
 
 log = structlog.get_logger(__name__)
@@ -45,6 +46,7 @@ class Services:
     # Signs of patients' pages (typing, shown), apart from their messages.
     sign_limits: Limits = field(default_factory=lambda: Limits(60, 1200))
     identity: Verifier = field(default_factory=Verifier)
+    oidc: Providers = field(default_factory=Providers)
     live: LiveClinics = field(default_factory=LiveClinics)
     # Which safety rules screen here: kept with every handoff, so that it can be said later what raised it.
     rules_version: str = ""

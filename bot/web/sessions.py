@@ -221,6 +221,7 @@ def _answer(services: Services, clinic: Clinic, ready: Ready) -> dict[str, objec
         "person_name": conversation.person_name,
         "reading": conversation.reading or FULL,
         "retention_days": clinic.retention.conversation_days,
+        "last_seq": conversation.last_seq,
         "clinic": clinic.public(),
         "languages": list(clinic.languages),
         "consent": {

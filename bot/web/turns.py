@@ -270,7 +270,7 @@ def _answer_at_once(
     elif decided.kind == planning.WITHDRAWN:
         take_back(services, session, incoming)
     elif decided.kind == planning.FILLED:
-        say(forms.thanks(forms.named(incoming.payload), clinic))
+        say(forms.thanks(forms.named(incoming.payload), clinic, wording))
     elif decided.kind == planning.READING:
         conversation.reading = bodies.PLAIN
         say({**bodies.notice("reading_plain", clinic, wording), "reading": bodies.PLAIN})
@@ -303,6 +303,7 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: 
             message_id=incoming.key,
             text=text,
             clinic=incoming.clinic.id,
+            numbers=incoming.clinic.numbers,
             payload=payload,
             denied=tuple(sorted({*plan.denied, *denied})),
             reading=None if payload else await in_thread(services.read_message, text),

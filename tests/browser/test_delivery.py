@@ -169,6 +169,47 @@ def test_a_reload_shows_all_of_it_once_and_reads_none_of_it_aloud(
     assert "and one more" in " ".join(spoken) and "word" not in " ".join(spoken)
 
 
+def test_where_the_history_cannot_be_read_the_stream_does_not_read_it_aloud(
+    context: BrowserContext, server: WidgetServer
+) -> None:
+    line = begin(context, server)
+    line.say("first")
+    line.arrived("first")
+    line.push("said before")
+    line.settle()
+    context.route("**/events?*wait=0*", lambda route: route.abort())
+    line.again()
+    line.settle()
+    line.push("said afterwards")
+    line.settle()
+    (spoken,) = line.heard("polite")
+    assert "said afterwards" in spoken
+
+
+def test_trying_again_keeps_the_focus_where_it_was(context: BrowserContext, server: WidgetServer) -> None:
+    line = begin(context, server)
+    do, held = ["abort"], []
+
+    def answer(route: Route) -> None:
+        held.append(route) if do[0] == "hold" else getattr(route, do[0])()
+
+    context.route("**/messages", answer)
+    line.say("it hurts", "very much")
+    retry = line.page.locator(".retry")
+    retry.wait_for()
+    do[0] = "hold"
+    retry.press("Enter")
+    line.until(lambda: bool(held))
+    expect(line.page.locator(".patient", has_text="it hurts").locator(".delivery")).to_be_focused()
+    do[0] = "abort"
+    held.pop().abort()  # once more in vain
+    expect(retry).to_be_focused()
+    do[0] = "continue_"
+    retry.press("Enter")
+    line.arrived("it hurts", "very much")
+    expect(line.page.locator(".delivery[data-state=sent]")).to_be_focused()
+
+
 def test_a_minute_offline_is_told_once_and_ends_with_everything_sent(
     context: BrowserContext, server: WidgetServer
 ) -> None:

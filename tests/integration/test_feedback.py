@@ -177,13 +177,13 @@ async def test_the_end_of_a_chat_asks_how_it_was(patient: Patient, services: Ser
     goodbye, asked = await ended(patient)
     assert goodbye["body"]["answer_id"] == "notice/chat_ended" and goodbye["author"] == "system"
     body = asked["body"]
-    assert (body["kind"], body["form"], len(body["items"])) == ("questionnaire", "survey", 4)
+    assert (body["kind"], body["form"], len(body["items"])) == ("questionnaire", "survey", 5)
     said = await after(
         patient, await fill(patient, {"use": 8, "listened": None, "found": "partly", "else": "thank you"})
     )
     assert ids(said) == ["form/survey/thanks"]
     (row,) = rows(services, Survey)
-    assert row.answers == {"use": 8, "listened": None, "found": "partly", "else": "thank you"}
+    assert row.answers == {"use": 8, "listened": None, "found": "partly", "why": None, "else": "thank you"}
     assert row.answer_ids == [ANSWERED]
     mine = patient.stored()[-2]
     assert mine.body["text"].splitlines()[0] == "Was this chat of use to you? 8/10"

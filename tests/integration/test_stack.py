@@ -87,7 +87,8 @@ def test_a_red_flag_gets_safety_words_then_the_truth_and_reaches_the_clinic(stac
     with stack.database().read() as session:
         assert session.execute(select(Outbox).where(Outbox.handoff_id == item.id)).scalars().all()
         acts = session.execute(select(Audit.act).where(Audit.subject == item.id)).scalars().all()
-    assert acts == ["handoff.raised"]
+    # The notice may have been sent by now.
+    assert "handoff.raised" in acts and set(acts) <= {"handoff.raised", "handoff.delivered"}
     quiet(patient)
     assert kinds(patient, seq) == ["safety", "handoff"], "Rasa's own safety words must not come a second time"
 

@@ -59,7 +59,7 @@ class ScriptedRasa:
 def make_services(folder: Path, rasa: Any, **limits: int) -> Services:
     """Services over a new database, with the real wording and the demo clinics, which never close: what a patient reads
     depends on the hour."""
-    settings = Settings(var=str(folder), rasa_secret="s" * 40)
+    settings = Settings(var=str(folder), rasa_secret="s" * 40, secret_key="k" * 40)
     allowed = Limits(limits.get("per_conversation", 1000), limits.get("per_address", 1000))
     db = sqlite_database(folder, HandClock())
     return Services(settings, db, never_closed(load_clinics()), load_wording(), rasa, lambda text: {"texts": [text]}, allowed)

@@ -42,6 +42,8 @@ DOORS: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "release": ("POST", "messages", {"kind": "button", "client_id": "eves-message", "payload": SAFETY_RELEASE}),
     "feedback": ("POST", "feedback", {"seq": 4, "value": "down"}),
     "settings": ("PATCH", "settings", {"reading": "plain"}),
+    "typing": ("POST", "signs", {"typing": True}),
+    "shown": ("POST", "signs", {"shown": 2}),
 }  # fmt: skip
 
 
@@ -61,7 +63,9 @@ class Scene:
 
     def untouched(self) -> list[Any]:
         """Everything of Alice's that nobody else may change."""
-        return [event.as_dict() for event in self.alice.stored()]
+        with self.services.db.read() as session:
+            row = session.get(Conversation, self.alice.conversation)
+            return [row.shown_seq, row.shown_at, *(event.as_dict() for event in self.alice.stored())]
 
 
 def signed_services(folder: Path, portal: Portal, rasa: Any = None) -> Services:

@@ -9,17 +9,21 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from playwright.sync_api import Browser, Locator, Page, Route
 
 from bot.content.forms import SURVEY
 from bot.store import conversations
+from bot.web.stream import conversation_topic
 from tests.support.kinds import AUTHORS, BODIES, KEPT, questionnaire
 from tests.support.pages import Chat, open_tab
 from tests.support.widget import WidgetServer
 
 NARROW, WIDE = (320, 640), (1280, 900)
+LATER_FILES = "**/w/pne-settings*"
+WITHDRAW = [{"title": "I no longer need a person", "payload": "person:withdraw"}]
 LANGUAGES = ("en", "ar")
 
 FITS = """() => {
@@ -230,6 +234,27 @@ def menu_open(stage: Stage) -> None:
     stage.menu()
 
 
+def menu_failed(stage: Stage) -> None:
+    """The menu, whose file cannot be had."""
+    stage.page.route(LATER_FILES, lambda route: route.abort())
+    stage.menu().locator(".choice").wait_for()
+
+
+def handed_over(stage: Stage) -> None:
+    """Every state of a handoff, with choices under it; one was pressed. A person of the clinic is writing."""
+    for state in ("waiting", "failed", "human", "bot", "closed"):
+        words = f"Your message is with the clinic's team since 10:32. State: {state}."
+        body = {"kind": "handoff", "state": state, "bubbles": [words], "buttons": WITHDRAW, "fallback_text": words}
+        last = stage.push(body, "system")
+    last.locator(".choice").first.click()
+    last.locator(".choice.chosen").wait_for()
+    stage.push_kind("clinician")
+    server = stage.server
+    wake = partial(server.services.hub.wake, conversation_topic(stage.conversation))
+    server.services_loop.call_soon_threadsafe(wake, {"typing": {"name": "Dr Lee"}})
+    stage.page.locator("#activity[data-key=typing_person]").wait_for()
+
+
 def kept_shown(stage: Stage) -> None:
     """The menu with what is kept, and the question whether to erase it."""
     stage.page.route("**/v1/conversations/*/data", lambda route: route.fulfill(json=KEPT))
@@ -268,6 +293,8 @@ SCENES: dict[str, Callable[[Stage], None]] = {
     "ended": ended,
     "urgent_open": urgent_open,
     "menu_open": menu_open,
+    "menu_failed": menu_failed,
+    "handed_over": handed_over,
     "kept_shown": kept_shown,
     "flare": flare,
     "plain_and_large": plain_and_large,
@@ -280,5 +307,7 @@ PAGES = (
     ("trouble",),
     ("session_ends", "ended"),
     ("urgent_open", "menu_open", "kept_shown"),
+    ("menu_failed",),
+    ("handed_over",),
     ("flare", "plain_and_large"),
 )

@@ -11,7 +11,7 @@ import pytest
 
 from bot.content.files import ContentError
 from bot.web import assets
-from bot.web.assets import CHAT, FIRST, LOADER, RELEASED, bundle, load_assets
+from bot.web.assets import CHAT, ENTRY, FIRST, LATER, LOADER, RELEASED, bundle, later_part, load_assets, modules
 from tests.support.patient_api import ScriptedRasa, door, make_services
 
 
@@ -20,7 +20,7 @@ def sri(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-@pytest.mark.parametrize("plain", [CHAT, LOADER, FIRST, "en.json"])
+@pytest.mark.parametrize("plain", [CHAT, "pne-settings.js", LOADER, FIRST, "en.json"])
 async def test_what_is_served_is_what_the_hash_covers(tmp_path: Path, plain: str, packed: bool) -> None:
     made = load_assets()[plain]
     async with door(make_services(tmp_path, ScriptedRasa())) as client:
@@ -91,3 +91,44 @@ def test_a_name_that_two_modules_declare_is_refused(tmp_path: Path) -> None:
 def test_the_page_is_small_on_the_way_where_the_browser_can_read_that() -> None:
     for made in load_assets().values():
         assert gzip.decompress(made.packed) == made.body
+
+
+# What is loaded later
+
+
+def test_only_the_menu_is_loaded_later() -> None:
+    """Safety, sending, receiving, questions, calls and leaving must work from the first file alone."""
+    there = modules(ENTRY, {"build.js": "\n"})
+    later = {name for part in LATER for name in modules(f"{part}.js", {})} - set(there)
+    assert later == {"settings.js", "data.js"}
+
+
+def test_the_chat_names_what_it_loads_by_its_hash() -> None:
+    chat = load_assets()[CHAT].body.decode()
+    for part in LATER:
+        made = load_assets()[f"pne-{part}.js"]
+        assert f'"{part}":["{made.name}","{made.integrity}"]' in chat
+
+
+def test_a_part_takes_what_is_there_and_brings_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "first.js").write_text(
+        'import { two } from "./b.js";\nimport { BUILD } from "./build.js";\nlet one = BUILD ?? two;\n'
+    )
+    (tmp_path / "b.js").write_text("export const two = 2;\nexport function three() {}\nexport const unused = 4;\n")
+    (tmp_path / "part.js").write_text(
+        'import {\n  three,\n  two,\n} from "./b.js";\nimport { own } from "./c.js";\n'
+        "export function show() { three(own, two); }\n"
+    )
+    (tmp_path / "c.js").write_text('import { two } from "./b.js";\nexport const own = two + 1;\n')
+    text, taken = later_part("part.js", "p { color: red }", "first.js", tmp_path)
+    assert taken == {"two", "three"}
+    assert text.startswith("export default({three,two})=>{") and "import" not in text and text.count("export") == 1
+    assert text.index("own=two") < text.index("function show")
+    assert 'return{show,styles:"p { color: red }"}' in text
+
+
+def test_a_part_that_the_first_file_holds_already_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "first.js").write_text('import { show } from "./part.js";\nshow();\n')
+    (tmp_path / "part.js").write_text("export function show() {}\n")
+    with pytest.raises(ContentError, match="is for later"):
+        later_part("part.js", "", "first.js", tmp_path)

@@ -14,18 +14,50 @@ def test_env_example_names_every_setting_with_its_default() -> None:
     assert shown == {item.metadata["variable"]: str(item.default) for item in fields(Settings)}
 
 
-def test_production_refuses_a_missing_or_short_secret() -> None:
+@pytest.mark.parametrize("variable", ["PNE_RASA_SECRET", "PNE_SECRET_KEY"])
+def test_production_refuses_a_missing_or_short_secret(variable: str) -> None:
+    good = {"PNE_ENVIRONMENT": "production", "PNE_RASA_SECRET": "r" * 32, "PNE_SECRET_KEY": "k" * 32}
+    assert read_settings(good).production
     for secret in ("", "short"):
-        with pytest.raises(SettingsError, match="PNE_RASA_SECRET"):
-            read_settings({"PNE_ENVIRONMENT": "production", "PNE_RASA_SECRET": secret})
+        with pytest.raises(SettingsError, match=variable):
+            read_settings({**good, variable: secret})
+
+
+def test_of_a_key_that_is_being_changed_neither_may_be_short() -> None:
+    good = {"PNE_ENVIRONMENT": "production", "PNE_RASA_SECRET": "r" * 32}
+    both = f"{'n' * 32},{'k' * 32}"
+    assert read_settings({**good, "PNE_SECRET_KEY": both}).secret_key == both
+    for wrong in (f"{'n' * 32},", f"short,{'k' * 32}"):
+        with pytest.raises(SettingsError, match="PNE_SECRET_KEY"):
+            read_settings({**good, "PNE_SECRET_KEY": wrong})
+
+
+@pytest.mark.parametrize(
+    ("environment", "given", "required"),
+    [("production", "", True), ("development", "", False), ("production", "optional", False),
+     ("development", "required", True)],
+)  # fmt: skip
+def test_a_second_factor_is_needed_in_production_unless_somebody_says_otherwise(
+    environment: str, given: str, required: bool
+) -> None:
+    environ = {"PNE_ENVIRONMENT": environment, "PNE_SECOND_FACTOR": given}
+    secrets = {"PNE_RASA_SECRET": "r" * 32, "PNE_SECRET_KEY": "k" * 32}
+    assert read_settings({**environ, **secrets}).second_factor_required is required
+
+
+@pytest.mark.parametrize("wrong", [{"PNE_SECOND_FACTOR": "maybe"}, {"PNE_IDLE_MINUTES": "0"}])
+def test_what_would_leave_the_door_open_is_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        read_settings({**wrong, "PNE_RASA_SECRET": "r" * 32, "PNE_SECRET_KEY": "k" * 32})
 
 
 def test_development_makes_a_secret_once_and_keeps_it(tmp_path) -> None:
     environ = {"PNE_VAR": str(tmp_path)}
-    first = read_settings(environ).rasa_secret
-    assert len(first) >= 32
-    assert read_settings(environ).rasa_secret == first
-    assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
+    first = read_settings(environ)
+    assert len(first.rasa_secret) >= 32 and len(first.secret_key) >= 32 and first.rasa_secret != first.secret_key
+    assert read_settings(environ) == first
+    for name in ("secret", "secret-key"):
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
 
 
 def test_a_number_that_is_none_names_its_variable() -> None:

@@ -13,7 +13,7 @@ from bot.settings import ROOT
 # Written for people who run the product, not for patients: the command line, its start, the checks, the model's card,
 # and problem JSON, whose sentences the page never shows.
 FOR_OPERATORS = (
-    "bot/cli.py", "bot/cli_content.py", "bot/cli_reports.py", "bot/processes.py", "bot/settings.py",
+    "bot/cli.py", "bot/cli_", "bot/processes.py", "bot/settings.py",
     "bot/web/problems.py", "bot/model_card.py", "bot/content/checks/", "bot/rasa_light/",
 )  # fmt: skip
 # A sentence: starts with a capital, has three words or more, and ends as sentences do.

@@ -10,20 +10,20 @@ from sqlalchemy.orm import Session
 
 from bot.content.inbox import InboxWording
 from bot.handoff import steps
-from bot.handoff.items import NotYours, UnknownHandoff
-from bot.handoff.states import CLOSE, HAND_BACK, NotAllowed
+from bot.handoff.items import NotYours, UnknownHandoff, locked_item, note_act
+from bot.handoff.states import NotAllowed
 from bot.handoff.steps import AlreadyClaimed
-from bot.store import audit, events
-from bot.store.conversations import HUMAN, conversation_with, locked_conversation
-from bot.store.handoffs import HELD, RESOLVED, RETURNED, handoff_of
+from bot.store import events
+from bot.store.conversations import HUMAN, locked_conversation
+from bot.store.handoffs import HELD, RESOLVED, RETURNED, SEEN, handoff_of
 from bot.store.models import Clinician, Handoff
 from bot.store.session import Database
-from bot.web import bodies
+from bot.web import bodies, handoffs
 from bot.web.services import Services
 
 MOST_CHARACTERS = 4_000
-# What a second press of the same button finds: the act is done, and that is no error.
-_DONE = {HAND_BACK: RETURNED, CLOSE: RESOLVED}
+# A copy on paper, and one as a file: the acts of the audit.
+PRINTED, EXPORTED = "printed", "exported"
 
 
 @dataclass(frozen=True)
@@ -58,9 +58,22 @@ class NotClaimed(ValueError):
     """A reply needs a conversation that this clinician has taken."""
 
 
-def see(desk: Desk, handoff_id: str) -> None:
-    """Record that the clinician is shown the item. Raises UnknownHandoff, DatabaseUnavailable."""
-    steps.mark_seen(desk.db, handoff_id, desk.me)
+def see(desk: Desk, handoff_id: str) -> str | None:
+    """Record that the clinician is shown the item. Where that is news to the person, they read it: then the
+    conversation's id. Raises UnknownHandoff, DatabaseUnavailable."""
+    with desk.db.begin() as session:
+        seen = steps.mark_seen(session, handoff_id, desk.me)
+        if not seen.first or seen.handoff.status != SEEN:
+            return None
+        handoffs.tell_seen(desk.services, session, desk.services.clinic(desk.clinic), seen.handoff)
+        return str(seen.handoff.conversation_id)
+
+
+def copied(desk: Desk, handoff_id: str, how: str) -> None:
+    """Record that the clinician takes a copy of the item away (PRINTED, EXPORTED). Raises UnknownHandoff."""
+    with desk.db.begin() as session:
+        item, _conversation = locked_item(session, handoff_id, desk.me)
+        note_act(session, item, desk.me.id, how)
 
 
 def claim(desk: Desk, handoff_id: str, version: int) -> AlreadyClaimed | str:
@@ -73,7 +86,7 @@ def claim(desk: Desk, handoff_id: str, version: int) -> AlreadyClaimed | str:
         if isinstance(result, AlreadyClaimed):
             return result
         if result.first:
-            _tell(session, desk, result.handoff, HUMAN, "handoff_claimed")
+            tell(session, desk, result.handoff, HUMAN, "handoff_claimed")
         return str(result.handoff.conversation_id)
 
 
@@ -83,67 +96,48 @@ def reply(desk: Desk, handoff_id: str, text: str, client_id: str) -> str:
     Raises UnknownHandoff, NotClaimed, NotYours, DatabaseUnavailable.
     """
     with desk.db.begin() as session:
-        item, holder = _locked(session, desk, handoff_id)
+        item, holder = locked(session, desk, handoff_id)
         if holder is not None and holder != desk.me.id:
             raise NotYours(holder)
         if item.status not in HELD or item.claimed_by != desk.me.id or holder is None:
             raise NotClaimed
-        appended = events.append_event(
-            session,
-            item.conversation_id,
-            type=events.MESSAGE,
-            author=events.CLINICIAN,
-            body=bodies.clinician(text, desk.me.name, desk.role),
-            client_id=_key(client_id, text),
-        )
-        if appended.created:
-            steps.answered(session, item.conversation_id, desk.me)
-            audit.record(
-                session,
-                clinic=item.clinic,
-                actor=desk.me.id,
-                act="handoff.replied",
-                subject=item.id,
-                details={"seq": appended.event.seq},
-            )
+        write(session, desk, item, text, client_id)
         return str(item.conversation_id)
 
 
-def hand_back(desk: Desk, handoff_id: str, lift_hold: bool) -> str:
-    """Give the conversation back to the tutor and tell the patient. Returns the conversation.
-
-    Raises UnknownHandoff, NotAllowed, NotYours, DatabaseUnavailable.
-    """
-    with desk.db.begin() as session:
-        try:
-            stepped = steps.hand_back(session, handoff_id, desk.me, lift_hold)
-        except NotAllowed as error:
-            return _done_already(session, desk, handoff_id, error)
-        held = conversation_with(session, stepped.handoff.conversation_id).hold
-        _tell(session, desk, stepped.handoff, stepped.state, "handoff_returned_hold" if held else "handoff_returned")
-        return str(stepped.handoff.conversation_id)
-
-
 def close(desk: Desk, handoff_id: str, outcome: str) -> str:
-    """Close the item with its outcome and tell the patient. Returns the conversation.
+    """Close the item with its outcome and tell the patient. The same outcome again changes nothing. Returns the
+    conversation.
 
     Raises UnknownHandoff, NotAllowed, NotYours, ValueError for an unknown outcome, DatabaseUnavailable.
     """
     with desk.db.begin() as session:
-        item, _holder = _locked(session, desk, handoff_id)
+        item, _holder = locked(session, desk, handoff_id)
         # For the patient, an item that was handed back is over: its outcome is the team's business.
         silent = item.status == RETURNED
         try:
             stepped = steps.close(session, handoff_id, desk.me, outcome)
-        except NotAllowed as error:
-            return _done_already(session, desk, handoff_id, error)
+        except NotAllowed:
+            if (item.status, item.outcome) != (RESOLVED, outcome):
+                raise
+            return str(item.conversation_id)
         if not silent:
-            _tell(session, desk, stepped.handoff, stepped.state, "handoff_closed")
+            tell(session, desk, stepped.handoff, stepped.state, "handoff_closed")
         return str(stepped.handoff.conversation_id)
 
 
-def _locked(session: Session, desk: Desk, handoff_id: str) -> tuple[Handoff, str | None]:
-    """The clinic's item and its conversation's holder, read after the conversation was locked."""
+def add_note(desk: Desk, handoff_id: str, text: str, client_id: str) -> str:
+    """Keep a private note of the item, once for the same form and text. Returns the conversation. Raises
+    UnknownHandoff, DatabaseUnavailable."""
+    with desk.db.begin() as session:
+        item, _holder = locked(session, desk, handoff_id)
+        steps.add_private_note(session, handoff_id, desk.me, text, key_of(client_id, text))
+        return str(item.conversation_id)
+
+
+def locked(session: Session, desk: Desk, handoff_id: str) -> tuple[Handoff, str | None]:
+    """The clinic's item and its conversation's holder, read after the conversation was locked. Raises
+    UnknownHandoff."""
     item = handoff_of(session, desk.clinic, handoff_id)
     if item is None:
         raise UnknownHandoff
@@ -152,29 +146,31 @@ def _locked(session: Session, desk: Desk, handoff_id: str) -> tuple[Handoff, str
     return item, conversation.holder if conversation.state == HUMAN else None
 
 
-def _tell(session: Session, desk: Desk, item: Handoff, state: str, key: str) -> None:
-    services = desk.services
-    clinic = services.clinic(desk.clinic)
-    told = bodies.handoff(
-        state, key, clinic, services.wording, desk.time(), name=desk.me.name, role=desk.role
-    )
-    events.append_event(
+def write(session: Session, desk: Desk, item: Handoff, text: str, client_id: str) -> None:
+    """The clinician's words into the patient's chat, once for the same form and text. The caller has looked whose the
+    conversation is."""
+    appended = events.append_event(
         session,
         item.conversation_id,
-        type=events.STATE,
-        author=events.SYSTEM,
-        body={**told, "handoff": item.id},
+        type=events.MESSAGE,
+        author=events.CLINICIAN,
+        body=bodies.clinician(text, desk.me.name, desk.role),
+        client_id=key_of(client_id, text),
     )
+    if appended.created:
+        steps.answered(session, item.conversation_id, desk.me)
+        note_act(session, item, desk.me.id, "replied", seq=appended.event.seq)
 
 
-def _done_already(session: Session, desk: Desk, handoff_id: str, error: NotAllowed) -> str:
-    item = handoff_of(session, desk.clinic, handoff_id)
-    if item is None or _DONE.get(error.act) != error.status:
-        raise error
-    return str(item.conversation_id)
+def tell(session: Session, desk: Desk, item: Handoff, state: str, key: str, **values: str) -> None:
+    """A sentence of ``data/messages.yml`` about the item, with the time now, into the patient's chat."""
+    services = desk.services
+    named = {"name": desk.me.name, "role": desk.role, **values}
+    told = bodies.handoff(state, key, services.clinic(desk.clinic), services.wording, desk.time(), **named)
+    handoffs.say(session, item.id, told)
 
 
-def _key(client_id: str, text: str) -> str:
+def key_of(client_id: str, text: str) -> str:
     """One key for one form with one text.
 
     The text counts too: a form that the browser's back button brings again has an old id, and what is newly

@@ -1,20 +1,28 @@
-"""One line about an item, as the queue and other pages show it, and how times are said."""
+"""One line about an item, as the queue and other pages show it, and how times are said.
+
+All lines of a page are made together, so that a page of a hundred asks the database as often as a page of one.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from bot.content.chain import Chain
 from bot.handoff.states import TIERS
 from bot.store import events
-from bot.store.handoffs import HELD, RESOLVED, SEEN, WAITING
-from bot.store.models import Handoff
+from bot.store.handoffs import HELD, RESOLVED, SEEN, WAITING, attached_counts, last_words, told_contacts
+from bot.store.models import Handoff, Outbox
 from bot.web.inbox.acts import Desk
 
 FIRST_WORDS = 140
+# What a line is about, for its looks: nobody has it, somebody has it, nobody needs to.
+UNTAKEN, TAKEN, DONE = "waiting", "held", "finished"
 
 
 @dataclass(frozen=True)
@@ -27,24 +35,42 @@ class Moment:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the queue. `since`: from when the clock runs, while it does."""
+    """One line of the queue. `since`: from when the clock runs, while it does.
+
+    While nobody has taken it: `deadline` is when the next contact is told, `left` how long that is (`over`: it has
+    passed), `told` who was told and with what success, `ended` whether the whole chain was told in vain.
+    """
 
     id: str
     tier: str
     words: str
+    group: str
     status_code: str
     status: str
     mine: bool
+    version: int
     raised: Moment
     waited: str
     since: Moment | None
     wrote_last: Moment | None
+    more: int = 0
+    deadline: Moment | None = None
+    left: str = ""
+    over: bool = False
+    told: str = ""
+    ended: bool = False
+    again: Moment | None = None
+    aside_until: Moment | None = None
 
 
 def waited(desk: Desk, since: datetime) -> str:
     """How long it has been, as people say it."""
-    gone = max(timedelta(), desk.services.db.clock() - since)
-    minutes = int(gone.total_seconds() // 60)
+    return length(desk, desk.services.db.clock() - since)
+
+
+def length(desk: Desk, time: timedelta) -> str:
+    """A length of time as people say it; what is below zero is none."""
+    minutes = int(max(timedelta(), time).total_seconds() // 60)
     hours, days = minutes // 60, minutes // 1440
     if minutes < 1:
         return desk.words.text("time_now")
@@ -56,23 +82,77 @@ def waited(desk: Desk, since: datetime) -> str:
 
 
 def row(session: Session, desk: Desk, item: Handoff, names: dict[str, str]) -> Row:
-    """The line of an item. `names`: of the clinic's people by id."""
-    since = item.created_at if item.status in WAITING else item.claimed_at if item.status in HELD else None
-    words = " ".join(item.words.split())
-    if len(words) > FIRST_WORDS:
-        words = words[:FIRST_WORDS].rsplit(" ", 1)[0] + " …"
-    return Row(
-        id=item.id,
-        tier=item.tier if item.tier in TIERS else TIERS[0],
-        words=words or desk.words.text("no_words"),
-        status_code=item.status,
-        status=_status(desk, item, names),
-        mine=item.status in HELD and item.claimed_by == desk.me.id,
-        raised=moment(desk, item.created_at),
-        waited=waited(desk, since) if since else "",
-        since=moment_or_none(desk, since),
-        wrote_last=_wrote_last(session, desk, item) if item.status in HELD else None,
-    )
+    """The line of one item. `names`: of the clinic's people by id."""
+    return rows(session, desk, [item], names)[0]
+
+
+def rows(session: Session, desk: Desk, items: Sequence[Handoff], names: dict[str, str]) -> list[Row]:
+    """The lines of items, in their order. `names`: of the clinic's people by id."""
+    wrote = last_words(session, {item.conversation_id for item in items if item.status in HELD})
+    more = attached_counts(session, [item.id for item in items])
+    told = told_contacts(session, [item.id for item in items if item.status in WAITING])
+    chain, now = desk.services.clinic(desk.clinic).chain, desk.services.db.clock()
+    made = []
+    for item in items:
+        group = UNTAKEN if item.status in WAITING else TAKEN if item.status in HELD else DONE
+        since = item.created_at if group == UNTAKEN else item.claimed_at if group == TAKEN else None
+        aside = item.snoozed_until if item.snoozed_until and item.snoozed_until > now else None
+        line = Row(
+            id=item.id,
+            tier=item.tier if item.tier in TIERS else TIERS[0],
+            words=_first(item.words) or desk.words.text("no_words"),
+            group=group,
+            status_code=item.status,
+            status=_status(desk, item, names),
+            mine=group == TAKEN and item.claimed_by == desk.me.id,
+            version=item.version,
+            raised=moment(desk, item.created_at),
+            waited=waited(desk, since) if since else "",
+            since=moment_or_none(desk, since),
+            wrote_last=_wrote_last(desk, item, wrote) if group == TAKEN else None,
+            more=more.get(item.id, 0),
+            aside_until=moment_or_none(desk, aside) if group == TAKEN else None,
+            **(_chain(desk, item, chain, told.get(item.id, []), now) if group == UNTAKEN else {}),
+        )
+        made.append(line)
+    return made
+
+
+def _first(words: str) -> str:
+    """The first of somebody's words, on one line."""
+    line = " ".join(words.split())
+    if len(line) <= FIRST_WORDS:
+        return line
+    cut = line[: FIRST_WORDS + 1].rpartition(" ")[0]
+    return f"{cut or line[:FIRST_WORDS]} …"
+
+
+def _chain(desk: Desk, item: Handoff, chain: Chain, notices: Sequence[Outbox], now: datetime) -> dict[str, Any]:
+    """How far the item has climbed, and when it climbs on."""
+    ended = item.exhausted_at is not None
+    if item.step < 0:  # the end: it waits for the chain to begin anew
+        return {"ended": ended, "again": moment_or_none(desk, item.climb_at)}
+    return {
+        "ended": ended,
+        "deadline": moment_or_none(desk, item.climb_at),
+        "left": length(desk, item.climb_at - now) if item.climb_at else "",
+        "over": item.climb_at is not None and item.climb_at <= now,
+        "told": _told(desk, item, chain, notices),
+    }
+
+
+def _told(desk: Desk, item: Handoff, chain: Chain, notices: Sequence[Outbox]) -> str:
+    """The step that was reached, and of each of its contacts whether they were told: sent is sent, and no more."""
+    newest = {notice.contact: notice for notice in notices if notice.step == item.step}
+    parts = []
+    for contact, notice in newest.items():
+        name = chain.contacts[contact].name if contact in chain.contacts else contact
+        if notice.sent_at is not None:
+            parts.append(desk.words.text("chain_told", name=name, time=desk.time(notice.sent_at)))
+        else:
+            parts.append(desk.words.text("chain_failed" if notice.dead_at else "chain_telling", name=name))
+    step = desk.words.text("chain_step", step=item.step + 1, steps=max(len(chain.steps), item.step + 1))
+    return f"{step}: {'; '.join(parts)}" if parts else step
 
 
 def _status(desk: Desk, item: Handoff, names: dict[str, str]) -> str:
@@ -88,16 +168,11 @@ def _status(desk: Desk, item: Handoff, names: dict[str, str]) -> str:
     return words.text(f"status_{item.status}")
 
 
-def _wrote_last(session: Session, desk: Desk, item: Handoff) -> Moment | None:
+def _wrote_last(desk: Desk, item: Handoff, wrote: dict[tuple[str, str], datetime]) -> Moment | None:
     """When the person wrote something that nobody has answered yet."""
-    latest = [
-        event
-        for event in events.latest_events(session, item.conversation_id, 10)
-        if event.author in (events.PATIENT, events.CLINICIAN)
-    ]
-    if latest and latest[-1].author == events.PATIENT and latest[-1].at > item.claimed_at:
-        return moment(desk, latest[-1].at)
-    return None
+    person = wrote.get((item.conversation_id, events.PATIENT))
+    answered = wrote.get((item.conversation_id, events.CLINICIAN), item.claimed_at)
+    return moment(desk, person) if person and person > max(answered, item.claimed_at) else None
 
 
 def moment(desk: Desk, at: datetime) -> Moment:

@@ -1,32 +1,70 @@
 /**
- * Keeps an inbox page up to date: the server says that something changed, the page fetches its own parts again and
- * puts in those whose signature differs. Without this script everything works by plain forms and the refresh link.
+ * Keeps an inbox page up to date: the server says that something changed, the page fetches its own parts again and htmx
+ * puts in those whose signature differs. Calls out what nobody has taken. Without this script everything works by plain
+ * forms and the refresh link.
  */
+
+import { remember, remembered } from "./device.js";
+import { watchIdle } from "./idle.js";
+import { offerKeys } from "./keys.js";
+import { notice, offerNotices } from "./notices.js";
+import { offerSound, ring, ringWhile } from "./sound.js";
 
 const RETRY_MS = 5000;
 const SHOWN_MS = 4000;
+const ASK_MS = 10_000;
+const LOUD = ["T0", "T1"];
 const main = document.getElementById("main");
 const words = document.getElementById("words").dataset;
-const polite = document.getElementById("polite");
 const link = document.getElementById("link");
+const title = main.dataset.title || document.title;
 const skew = Date.now() - Date.parse(words.now);
+// The stream, which says that something changed and not what.
+let source = null;
+let running = null;
+let again = false;
+let retrying = 0;
+let kept = [];
 
 document.documentElement.classList.add("scripted");
-for (const form of document.forms) form.addEventListener("submit", onSubmit);
-window.addEventListener("pageshow", release);
+document.addEventListener("submit", onSubmit);
 document.addEventListener("keydown", onKey);
+document.addEventListener("htmx:oobBeforeSwap", beforeSwap);
+document.addEventListener("htmx:oobAfterSwap", afterSwap);
+document.addEventListener("htmx:afterSwap", afterSearch);
+document.addEventListener("htmx:responseError", (event) => (event.detail.xhr.status === 401 ? leave() : tell(words.stale)));
+for (const kind of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(kind, () => tell(words.stale));
+window.addEventListener("pageshow", release);
+const alerts = document.getElementById("alerts");
+if (alerts) {
+  alerts.hidden = false;
+  offerSound(words);
+  offerNotices(words);
+}
+offerKeys();
+watchIdle(Number(main.dataset.idleSeconds), words.csrf, leave);
 setInterval(tick, 5000);
 showEnd();
-if (main.dataset.live) listen();
-if (main.dataset.live) window.addEventListener("online", refresh);
+heed();
+if (main.dataset.live) {
+  listen();
+  window.addEventListener("online", refresh);
+}
+if (main.dataset.callsUrl) {
+  load([main.dataset.callsUrl]);
+  setInterval(() => source?.readyState === 1 || load([main.dataset.callsUrl]), ASK_MS);
+}
 
 function listen() {
   if (!window.EventSource) return tell(words.noLive);
-  const source = new EventSource(withQuery(main.dataset.live, "have", main.dataset.signature));
+  source = new EventSource(withQuery(main.dataset.live, "have", main.dataset.signature));
   source.addEventListener("open", () => {
     if (link.textContent === words.stale) tell(words.linked, true);
   });
   source.addEventListener("changed", refresh);
+  source.addEventListener("typing", (event) => {
+    document.dispatchEvent(new CustomEvent("inbox:typing", { detail: JSON.parse(event.data) }));
+  });
   source.addEventListener("signed-out", () => {
     source.close();
     leave();
@@ -41,9 +79,17 @@ function listen() {
   });
 }
 
-let running = null;
-let again = false;
-let retrying = 0;
+// Browsers allow six streams at once: an item's page that nobody looks at lets go of its own. What must be called out it
+// asks for every ten seconds anyway.
+document.addEventListener("visibilitychange", () => {
+  if (!main.dataset.live || !document.body.classList.contains("item-page")) return;
+  if (document.hidden) {
+    source?.close();
+  } else if (source?.readyState === 2) {
+    refresh();
+    listen();
+  }
+});
 
 /** Fetch the parts; what changes meanwhile is fetched once more, not side by side. */
 async function refresh() {
@@ -51,7 +97,7 @@ async function refresh() {
     again = true;
     return running;
   }
-  running = load().finally(() => {
+  running = load([main.dataset.partUrl, main.dataset.callsUrl].filter(Boolean)).finally(() => {
     running = null;
   });
   await running;
@@ -61,12 +107,12 @@ async function refresh() {
   }
 }
 
-async function load() {
+async function load(urls) {
   try {
-    const response = await fetch(main.dataset.partUrl, { cache: "no-store", redirect: "error" });
-    if (response.status === 401) return leave();
-    if (!response.ok) return lost();
-    adopt(parse(await response.text()));
+    const answers = await Promise.all(urls.map((url) => fetch(url, { cache: "no-store", redirect: "error" })));
+    if (answers.some((answer) => answer.status === 401)) return leave();
+    if (answers.some((answer) => !answer.ok)) return lost();
+    for (const answer of answers) adopt(await answer.text());
     if (link.textContent === words.stale) tell(words.linked, true);
   } catch {
     lost();
@@ -80,52 +126,52 @@ function lost() {
   retrying = setTimeout(refresh, RETRY_MS);
 }
 
-/** Signed out elsewhere: show the sign-in page, unless a reply that is being written would be lost by it. */
+/** Signed out or locked: show the page for that, unless a reply that is being written would be lost by it. */
 function leave() {
   const reply = document.getElementById("reply");
   if (reply && reply.value.trim()) sayAtReply(words.replySignedOut);
   else location.reload();
 }
 
-function parse(html) {
-  return new DOMParser().parseFromString(html, "text/html");
-}
-
 /** Put in the parts that differ. Everything comes from our own server, escaped there; nothing is run. */
-function adopt(fresh) {
+function adopt(html) {
   const rows = new Set([...document.querySelectorAll(".row")].map((row) => row.id));
   const last = lastSeq();
-  for (const part of fresh.querySelectorAll("[data-part]")) {
-    const here = document.getElementById(part.id);
-    if (!here || here.dataset.signature === part.dataset.signature) continue;
-    replace(here, part);
-  }
-  count();
+  const had = document.activeElement !== document.body;
+  const ids = [...document.querySelectorAll("[data-part]")].map((part) => part.id);
+  htmx.swap(main, html, { swapStyle: "none", swapDelay: 0, settleDelay: 0 }, { selectOOB: ids.join(",") });
+  if (had && document.activeElement === document.body) main.focus({ preventScroll: true });
   tick();
+  heed();
   announceRows(rows);
   announceWords(last);
 }
 
-function replace(here, part) {
-  const active = here.contains(document.activeElement) ? document.activeElement : null;
-  const kept = [...here.querySelectorAll("textarea, select, input:not([type=hidden])")].map((field) => [
-    field.id,
-    field.type === "checkbox" ? "checked" : "value",
-    field.type === "checkbox" ? field.checked : field.value,
-  ]);
-  const log = here.querySelector(".log");
-  const atEnd = !log || log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-  const top = log ? log.scrollTop : 0;
-  here.replaceChildren(...document.importNode(part, true).childNodes);
-  Object.assign(here.dataset, part.dataset);
-  for (const form of here.querySelectorAll("form")) form.addEventListener("submit", onSubmit);
-  for (const [id, name, value] of kept) {
-    const field = id && document.getElementById(id);
-    if (field) field[name] = value;
+/** A part that looks the same stays; of one that goes, what is typed in it and where its log stands are kept. */
+function beforeSwap(event) {
+  const here = event.target;
+  const fresh = event.detail.fragment.firstElementChild;
+  if (here.dataset.signature === fresh?.dataset.signature) {
+    event.detail.shouldSwap = false;
+    return;
   }
-  if (atEnd) showEnd();
-  else if (here.querySelector(".log")) here.querySelector(".log").scrollTop = top;
-  if (active) (document.getElementById(active.id) || main).focus({ preventScroll: true });
+  for (const field of here.querySelectorAll("textarea, select, input:not([type=hidden])")) {
+    const name = ["checkbox", "radio"].includes(field.type) ? "checked" : "value";
+    if (field.id) kept.push([field.id, name, field[name]]);
+  }
+  for (const log of here.querySelectorAll(".log")) {
+    if (log.scrollHeight - log.scrollTop - log.clientHeight >= 40) kept.push([log.id, "scrollTop", log.scrollTop]);
+    else kept.push([log.id, "scrollTop", Number.MAX_SAFE_INTEGER]);
+  }
+  for (const open of here.querySelectorAll("details[id]")) kept.push([open.id, "open", open.open]);
+}
+
+function afterSwap() {
+  for (const [id, name, value] of kept) {
+    const node = document.getElementById(id);
+    if (node) node[name] = value;
+  }
+  kept = [];
 }
 
 function showEnd() {
@@ -133,17 +179,58 @@ function showEnd() {
   if (log) log.scrollTop = log.scrollHeight;
 }
 
-function count() {
-  const part = document.querySelector("[data-waiting]");
-  const waiting = Number(part ? part.dataset.waiting : 0);
-  document.title = waiting ? fill(words.badge, { count: waiting, title: main.dataset.title }) : main.dataset.title;
+/** Count and call out what nobody has taken: each token once, in whichever page of this tab it came. */
+function heed() {
+  const calls = document.getElementById("calls");
+  const part = calls?.dataset.waiting ? calls : document.querySelector("[data-waiting]");
+  count(Number(part ? part.dataset.waiting : 0));
+  if (!calls || calls.dataset.calls === undefined) return;
+  const tokens = calls.dataset.calls.split(" ").filter(Boolean);
+  const before = remembered("heard", "sessionStorage");
+  remember("heard", tokens.join(" "), "sessionStorage");
+  if (before !== null) {
+    const known = new Set(before.split(" "));
+    const items = new Set([...known].map(item));
+    const news = tokens.filter((token) => !known.has(token));
+    for (const token of news) call(token, items.has(item(token)));
+    if (news.length) ring(news.some(isLoud));
+  }
+  ringWhile(Number(calls.dataset.urgent));
+}
+
+function call(token, climbed) {
+  const tier = words[`tier${token.slice(0, 2)}`];
+  notice(fill(climbed ? words.noticeClimbed : words.noticeNew, { tier }), item(token));
+  // Where rows are shown they are announced with their words.
+  if (climbed || !document.querySelector("#queue, #supervise")) {
+    say(fill(climbed ? words.announceClimbed : words.announceNew, { tier, words: "" }), isLoud(token));
+  }
+}
+
+function item(token) {
+  return token.split(".")[1];
+}
+
+function isLoud(token) {
+  return LOUD.includes(token.slice(0, 2));
+}
+
+function count(waiting) {
+  document.title = waiting ? fill(words.badge, { count: waiting, title }) : title;
+  const badge = document.getElementById("nav-count");
+  if (badge) {
+    badge.textContent = waiting || "";
+    badge.hidden = !waiting;
+  }
+  navigator.setAppBadge?.(waiting).catch(() => {});
 }
 
 function announceRows(before) {
   for (const row of document.querySelectorAll(".row-waiting")) {
     if (before.has(row.id)) continue;
     row.classList.add("fresh");
-    say(fill(words.announceNew, { tier: row.dataset.tier, words: row.dataset.words }));
+    const loud = Boolean(row.querySelector(".chip-T0, .chip-T1"));
+    say(fill(words.announceNew, { tier: row.dataset.tier, words: row.dataset.words }), loud);
   }
 }
 
@@ -158,22 +245,39 @@ function lastSeq() {
   return Math.max(0, ...[...document.querySelectorAll(".entry")].map((entry) => Number(entry.dataset.seq)));
 }
 
-/** Waiting clocks, by the server's time. */
+/** Clocks, by the server's time: since when, and until when. */
 function tick() {
+  const now = Date.now() - skew;
   for (const clock of document.querySelectorAll("[data-since]")) {
-    const minutes = Math.max(0, Math.floor((Date.now() - skew - Date.parse(clock.dataset.since)) / 60000));
-    const text = fill(words[clock.dataset.kind], { time: length(minutes) });
-    if (clock.textContent !== text) clock.textContent = text;
+    write(clock, fill(words[clock.dataset.kind], { time: length(now - Date.parse(clock.dataset.since)) }));
+  }
+  for (const clock of document.querySelectorAll("[data-until]")) {
+    const left = Date.parse(clock.dataset.until) - now;
+    clock.classList.toggle("over", left <= 0);
+    write(clock, left > 0 ? fill(words.left, { time: length(left) }) : words.over);
   }
 }
 
-function length(minutes) {
+function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
+}
+
+function length(milliseconds) {
+  const minutes = Math.max(0, Math.floor(milliseconds / 60_000));
   const hours = Math.floor(minutes / 60);
   const days = Math.floor(minutes / 1440);
   if (minutes < 1) return words.timeNow;
   if (hours < 1) return fill(words.timeMinutes, { minutes });
   if (days < 1) return fill(words.timeHours, { hours, minutes: minutes % 60 });
   return fill(words.timeDays, { days, hours: hours % 24 });
+}
+
+/** What was found is said; where another page of it was asked for, the focus goes to its beginning. */
+function afterSearch(event) {
+  if (event.target.id !== "results") return;
+  const found = document.getElementById("found");
+  if (found) say(found.textContent);
+  if (document.activeElement === document.body) document.getElementById("results-heading")?.focus();
 }
 
 function onKey(event) {
@@ -184,8 +288,10 @@ function onKey(event) {
 
 /** One press, one request: the server would write it once anyway. A reply is sent without leaving the page. */
 function onSubmit(event) {
-  const form = event.currentTarget;
+  const form = event.target;
+  if (form.method === "dialog" || form.hasAttribute("hx-post")) return;
   if (form.dataset.busy) return event.preventDefault();
+  if (event.defaultPrevented) return;
   form.dataset.busy = "yes";
   for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
   if (!form.hasAttribute("data-send")) return;
@@ -206,11 +312,11 @@ async function send(form) {
   try {
     const response = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
     if (response.status === 401) return sayAtReply(words.replySignedOut);
-    const fresh = parse(await response.text());
+    const html = await response.text();
+    const fresh = new DOMParser().parseFromString(html, "text/html");
     if (!fresh.getElementById("transcript")) return sayAtReply(words.replyFailed);
-    adopt(fresh);
-    const message = fresh.getElementById("message");
-    if (!response.ok) return sayAtReply(message.textContent.trim() || words.replyFailed);
+    adopt(html);
+    if (!response.ok) return sayAtReply(fresh.getElementById("message").textContent.trim() || words.replyFailed);
     sent(fresh, text);
   } catch {
     sayAtReply(words.replyFailed);
@@ -241,10 +347,10 @@ function tell(text, good = false) {
   if (good) setTimeout(() => link.textContent === text && (link.textContent = ""), SHOWN_MS);
 }
 
-function say(text) {
+function say(text, loud = false) {
   const line = document.createElement("p");
   line.textContent = text;
-  polite.append(line);
+  document.getElementById(loud ? "assertive" : "polite").append(line);
   setTimeout(() => line.remove(), SHOWN_MS);
 }
 

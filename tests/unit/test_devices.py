@@ -1,0 +1,42 @@
+"""Browsers: a short name, and the mark by which one is known again."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.web import devices
+
+KEYS = "k" * 40
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        ("Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/129.0 Safari/537.36 Edg/129.0", "Edge, Windows"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0", "Firefox, Linux"),
+        ("Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/129.0 Mobile Safari/537.36", "Chrome, Android"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1", "Safari, iPhone"),
+        ("curl/8", ""),
+        ("<script>alert(1)</script>", ""),
+        ("", ""),
+    ],
+)
+def test_a_browser_has_a_short_name(agent: str, name: str) -> None:
+    assert devices.named(agent) == name
+
+
+def test_a_mark_is_known_again_by_this_installation_alone() -> None:
+    mark = devices.new_mark(KEYS, "lee")
+    assert mark is not None and "lee" not in mark
+    assert devices.device(KEYS, "", mark).known_to == "lee"
+    for keys, wrong in [("j" * 40, mark), (KEYS, mark[:-4] + "AAAA"), (KEYS, ""), (KEYS, "x" * 5_000), ("", mark)]:
+        assert devices.device(keys, "", wrong).known_to is None
+    assert devices.new_mark("", "lee") is None
+
+
+def test_strangers_share_the_count_of_an_address_and_a_known_browser_has_its_own() -> None:
+    first, second = devices.new_mark(KEYS, "lee"), devices.new_mark(KEYS, "lee")
+    assert first is not None and second is not None
+    counted = [devices.guesser(KEYS, "lee@demo.invalid", mark) for mark in ("", "forged", first, second)]
+    assert counted[0] == counted[1] == "lee@demo.invalid"
+    assert len({*counted}) == 3
