@@ -71,6 +71,7 @@ def _of_a_conversation() -> dict[str, Any]:
     here = "/v1/conversations/{conversation}"
     events = _json(_object(["events"], events={"type": "array", "items": {"$ref": "#/components/schemas/Event"}}))
     data = _json({"type": "object", "required": ["conversation", "events", "facts"]})
+    number = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
     seq = {"name": "seq", "in": "path", "required": True, "schema": {"type": "integer", "minimum": 1}}
     return {
         f"{here}/messages": _path(
@@ -109,7 +110,7 @@ def _of_a_conversation() -> dict[str, Any]:
             post=_signed(
                 "One of: something is being written, or this event has been on the screen",
                 {
-                    **_object([], typing={"const": True}, shown={"type": "integer", "minimum": 1, "maximum": 2**31 - 1}),
+                    **_object([], typing={"const": True}, shown=number),
                     "oneOf": [{"required": ["typing"]}, {"required": ["shown"]}],
                 },
                 {"204": _nothing("Passed on")},

@@ -40,9 +40,10 @@ async def take(request: Request) -> Response:
         raise Problem("too_many", retry_after=wait)
     topic = conversation_topic(conversation_id)
     try:
-        if shown is not None and await in_thread(_note_shown, services, conversation_id, shown):
-            services.hub.wake(topic, {SHOWN: shown})
-        if typing and await in_thread(_is_held, services, conversation_id):
+        if shown is not None:
+            if await in_thread(_note_shown, services, conversation_id, shown):
+                services.hub.wake(topic, {SHOWN: shown})
+        elif await in_thread(_is_held, services, conversation_id):
             services.hub.wake(topic, PATIENT_TYPES)
     except DatabaseUnavailable:
         raise Problem("not_stored", "The sign was not noted.") from None

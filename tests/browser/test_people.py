@@ -216,3 +216,19 @@ def test_a_reply_that_meets_the_lock_is_not_lost(browser: Browser, server: Inbox
     tab.page.locator("main form button").click()
     expect(tab.page.locator(".entry-clinician")).to_contain_text("Please call 999 now.")
     tab.close()
+
+
+def test_two_open_pages_do_not_keep_each_other_from_the_lock(browser: Browser, server: InboxServer) -> None:
+    """A page whose time is up looks whether it is locked. Looking is no use."""
+    tab = server.open(browser, "admin", "/inbox/people")
+    tab.page.clock.install()
+    tab.page.reload()
+    idle = int(tab.page.locator("#main").get_attribute("data-idle-seconds") or 0)
+    server.clock.ahead = timedelta(seconds=idle - 40)  # another page of theirs was used a little later than this one
+    tab.page.clock.run_for((idle + 5) * 1000)
+    tab.page.wait_for_url("**/inbox/people?still=1")
+    expect(tab.page.locator("#idle")).to_be_visible()
+    server.clock.ahead = timedelta(seconds=idle + 5)
+    tab.page.clock.run_for(70_000)
+    tab.page.wait_for_url("**/inbox/lock?next=%2Finbox%2Fpeople")
+    tab.close()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from bot.store import conversations, events, outbox
+from bot.store import conversations, events, outbox, rights
 from bot.store.handoffs import handoff_of
 from bot.store.models import Audit
 from bot.store.session import Database
@@ -18,6 +19,7 @@ from bot.web.services import Services
 from tests.support import inbox
 from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, new_conversation, raise_one
 from tests.support.inbox import WORDS, acts, hidden, press, said_to_patient
+from tests.support.item_scenes import an_item
 
 quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
@@ -253,6 +255,69 @@ def test_closing_twice_is_no_error_and_tells_the_patient_once(at_inbox: Any, db:
     assert told(db, conversation) == [SEEN, "handoff/handoff_closed"]
     changed = press(browser, item, "close", outcome="true_red_flag")
     assert changed.status_code == 409, "another outcome from an old page does not pass for the first one"
+
+
+def test_what_the_tutor_noted_is_a_part_of_its_own_and_fails_by_itself(
+    at_inbox: Any, db: Database, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item = raise_one(db, new_conversation(db)).handoff_id
+    browser = at_inbox("lee")
+    assert f"/inbox/{item}/noted" in browser.get(f"/inbox/{item}").text
+    failed = browser.get(f"/inbox/{item}/noted")
+    assert failed.status_code == 200 and WORDS.texts["noted_failed"] in failed.text, "the stub knows no facts"
+
+    async def facts(_conversation: str) -> dict[str, str]:
+        return {"body_part": "lower_back", "age": "47"}
+
+    monkeypatch.setattr(services.assistant, "facts", facts, raising=False)
+    page = unescape(browser.get(f"/inbox/{item}/noted").text)
+    assert ">47<" in page and WORDS.texts["noted_about"] in page
+
+
+def test_earlier_items_are_those_of_the_same_person(at_inbox: Any, db: Database) -> None:
+    chats = [new_conversation(db) for _ in range(4)]
+    with db.begin() as session:
+        for chat, subject in zip(chats, ("p-1", "p-1", "p-2", None), strict=True):
+            conversations.conversation_with(session, chat).subject = subject
+    here, theirs, anothers, nobodys = (raise_one(db, chat, f"m-{chat}").handoff_id for chat in chats)
+    page = at_inbox("lee").get(f"/inbox/{here}").text
+    assert f'id="other-{theirs}"' in page and WORDS.text("person_signed", name="p-1", id="p-1") in page
+    assert anothers not in page and nobodys not in page
+
+
+def test_the_persons_later_words_and_answers_stand_by_the_first(at_inbox: Any, db: Database) -> None:
+    item = an_item(db, words="first words")
+    page = unescape(at_inbox("lee").get(f"/inbox/{item}").text)
+    places = [page.index(text) for text in ("first words", "it is getting worse", "Is this new for you?", "<svg")]
+    assert page.index("it is getting worse") < page.index('id="transcript"')
+    assert places[0] == min(places) and 'points="34.0,' in page
+    assert WORDS.text("attached_at", time="04:04", tier=WORDS.word("tier", "T1")) in page
+    assert "2026-11-22.1" in page
+
+
+def test_an_erased_chat_is_said_to_be_erased(at_inbox: Any, db: Database) -> None:
+    item = an_item(db, words="first words")
+    browser = at_inbox("lee")
+    press(browser, item, "close", outcome="answered")
+    with db.begin() as session:
+        rights.erase(session, handoff_of(session, CLINIC, item).conversation_id)
+    for path in ("", "/print"):
+        page = browser.get(f"/inbox/{item}{path}").text
+        assert WORDS.texts["erased_note"] in page and "first words" not in page and "getting worse" not in page
+
+
+def test_copies_are_recorded_and_kept_nowhere(at_inbox: Any, db: Database) -> None:
+    item = an_item(db, words="first <b>words</b>")
+    browser = at_inbox("lee")
+    page = browser.get(f"/inbox/{item}/print")
+    assert page.headers["cache-control"] == "no-store" and "first &lt;b&gt;words&lt;/b&gt;" in page.text
+    assert "<form" not in page.text and "2 January 2030, 04:04" in page.text
+    file = browser.get(f"/inbox/{item}.pdf")
+    assert (file.status_code, file.headers["content-type"]) == (200, "application/pdf")
+    assert file.headers["cache-control"] == "no-store" and file.content.startswith(b"%PDF-")
+    assert file.headers["content-disposition"] == f'attachment; filename="pain-tutor-item-{item[:8]}.pdf"'
+    assert acts(db, item)[-2:] == ["handoff.printed", "handoff.exported"]
+    assert browser.get("/inbox/none.pdf").status_code == 404
 
 
 async def test_an_items_stream_hears_messages_claims_and_other_items(

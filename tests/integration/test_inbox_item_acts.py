@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -12,7 +13,7 @@ from starlette.testclient import TestClient
 from bot.content.canned import SETTING, load_canned
 from bot.store import clinicians, conversations, rights
 from bot.store.handoffs import handoff_of
-from bot.store.models import Clinician, ClinicSetting, Handoff
+from bot.store.models import Clinician, Handoff
 from bot.store.session import Database
 from bot.web.inbox import passing
 from bot.web.services import Services
@@ -261,15 +262,14 @@ def test_a_ready_reply_goes_into_the_box_and_not_to_the_person(taken: Any, db: D
     assert press(browser, item, "canned", canned="nothing", text="Kept").status_code == 422
 
 
-def test_a_clinics_own_replies_take_the_place_of_ours(taken: Any, db: Database, clock: HandClock) -> None:
+def test_a_clinics_own_replies_take_the_place_of_ours(taken: Any, services: Services) -> None:
     browser, item, _conversation = taken
     own = {"hello": {"title": "Our hello", "text": "Hello from {clinic}, {name}."}, "goodbye": None}
-    with db.begin() as session:
-        session.add(ClinicSetting(clinic=CLINIC, key=SETTING, value=own, at=clock(), by="x"))
+    known = services.clinics[CLINIC]
+    services.clinics[CLINIC] = replace(known, about={**known.about, SETTING: own})
     page = browser.get(f"/inbox/{item}").text
     assert "Our hello" in page and "Hello from Demo Pain Clinic, Dr lee." in page and 'value="goodbye"' not in page
-    with db.begin() as session:
-        session.get(ClinicSetting, (CLINIC, SETTING)).value = ["not", "a", "document"]
+    services.clinics[CLINIC] = replace(known, about={**known.about, SETTING: ["not", "a", "document"]})
     page = browser.get(f"/inbox/{item}").text
     assert all(f'value="{one.id}"' in page for one in load_canned()), "what cannot be read leaves ours"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -438,15 +439,34 @@ def test_pages_are_locked_when_nothing_is_done_and_refreshes_do_not_count(
     assert "clinician.unlocked" in trail(db, "lee@demo.invalid")
 
 
+def test_a_page_that_opens_itself_again_is_no_use(at_inbox: Any, clock: HandClock, locking: Services) -> None:
+    """Two open pages whose clocks run out in turn would keep each other from the lock for ever."""
+    browser = at_inbox("lee")
+    for _ in range(2):
+        clock.move(minutes=7)
+        assert browser.get("/inbox?still=1").status_code == 200
+    assert 'data-idle-seconds="61"' in browser.get("/inbox?still=1").text
+    clock.move(minutes=1)
+    assert browser.get("/inbox?still=1").headers["location"] == "/inbox/lock?next=%2Finbox"
+
+
+def test_the_page_never_looks_before_the_lock_is_there(at_inbox: Any, clock: HandClock, locking: Services) -> None:
+    browser = at_inbox("lee")
+    clock.move(seconds=3.7)
+    left = re.search(r'data-idle-seconds="(\d+)"', browser.get("/inbox").text)
+    assert left and int(left[1]) >= 900 - 3.7
+
+
 def test_staying_and_posting_count_as_doing_something(at_inbox: Any, clock: HandClock, locking: Services) -> None:
     browser = at_inbox("lee")
     csrf = hidden(browser.get("/inbox").text, "csrf")
     for _ in range(3):
         clock.move(minutes=14)
-        assert browser.post("/inbox/stay", data={"csrf": csrf}).status_code == 204
+        stayed = browser.post("/inbox/stay", data={"csrf": csrf})
+        assert (stayed.status_code, stayed.json()) == (200, {"idle_seconds": 901})
     clock.move(minutes=15)
     assert browser.post("/inbox/stay", data={"csrf": csrf}).status_code == 401
-    assert 'data-idle-seconds="900"' in at_inbox("kim").get("/inbox").text
+    assert 'data-idle-seconds="901"' in at_inbox("kim").get("/inbox").text
 
 
 def test_a_form_that_comes_while_locked_is_kept_unseen_and_shown_after(

@@ -109,7 +109,9 @@ class InboxServer:
         tab.page.context.add_cookies([cookie])
         tab.page.mouse.click(5, 5)  # as people do who sign in: the browser lets the next page play a sound
         tab.page.evaluate("url => { location.href = url }", f"{self.url}{path}")
-        tab.page.locator("form[action='/inbox/sign-out']").wait_for(state="attached")
+        scripted = options.get("java_script_enabled", True)
+        ready = "html.scripted" if scripted else "form[action='/inbox/sign-out']"
+        tab.page.locator(ready).wait_for(state="attached")
         tab.errors.clear()
         return tab
 

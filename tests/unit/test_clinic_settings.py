@@ -204,16 +204,16 @@ def test_a_change_reaches_every_process_and_leaves_it_again(db: Database, clock:
     for process in (one, other):
         process.refresh(db)
         assert process.clinics["demo"].phone == "020 7946 0991"
-        assert process.clinics["portal"] is load_clinics()["portal"]
+        assert process.clinics["portal"].phone == load_clinics()["portal"].phone
     put(db, "phone", "020 7946 0992", seen=kept(db)["phone"].at)
     one.refresh(db)
     assert one.clinics["demo"].phone == "020 7946 0992"
-    assert one.live.file(one.clinics, "demo") is DEMO
+    assert one.live.file(one.clinics, "demo").phone == DEMO.phone
     with db.begin() as session:
         clinic_settings.go_back(session, "demo", "phone", seen=settings_of(session, "demo")["phone"].at, by="lee")
     one.refresh(db)
     assert one.clinics["demo"].phone == DEMO.phone
-    assert load_clinics()["demo"] is DEMO
+    assert load_clinics()["demo"].phone == DEMO.phone
 
 
 def test_where_nothing_has_changed_nothing_is_read_again(db: Database) -> None:

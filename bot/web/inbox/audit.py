@@ -53,13 +53,14 @@ class Filter:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One line of the table. `item`: the id that all rows about the same can be found by."""
 
     seq: int
     at: Moment
     who: str
     act: str
     about: str
+    item: str
     details: tuple[tuple[str, str], ...]
 
 
@@ -168,14 +169,16 @@ def _conditions(session: Session, desk: Desk, asked: Filter) -> list[Any]:
 
 
 def _row(desk: Desk, row: Audit, names: dict[str, str]) -> Row:
-    about = names.get(row.subject, row.subject)
+    about = desk.words.text("audit_the_clinic") if row.subject == desk.clinic else names.get(row.subject, row.subject)
+    said = ((key, _said(value, names)) for key, value in (row.details or {}).items())
     return Row(
         seq=row.seq,
         at=Moment(_when(desk, row.at), row.at.isoformat(timespec="seconds")),
         who=_who(desk, row.actor, names),
         act=desk.words.word("audit_act", row.act),
-        about=desk.words.text("audit_the_clinic") if row.subject == desk.clinic else about,
-        details=tuple((str(key), _said(value, names)) for key, value in (row.details or {}).items()),
+        about=about,
+        item=row.subject if about == row.subject else "",
+        details=tuple((str(key), value) for key, value in said if value),
     )
 
 
@@ -189,7 +192,11 @@ def _who(desk: Desk, actor: str, names: dict[str, str]) -> str:
 
 
 def _said(value: Any, names: dict[str, str]) -> str:
-    """A value of the details as people read it; a person by name."""
+    """A value of the details as people read it, a person by name; empty for what is not so, or not there."""
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "✓"
     if isinstance(value, list):
         return ", ".join(_said(one, names) for one in value)
     if isinstance(value, dict):

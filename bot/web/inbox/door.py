@@ -5,6 +5,7 @@ Before anybody is signed in there is no clinic: `unbound` is the only way to the
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 from collections.abc import Awaitable, Callable
@@ -41,6 +42,8 @@ SIGN_IN, LOCK = f"{PATH}/sign-in", f"{PATH}/lock"
 MOST_BYTES = 65_536
 # A click is not written down if the one before it was so many seconds ago.
 TOUCH_EVERY = 10.0
+# In the address of a page that has opened itself again: nobody has done anything.
+STILL = "still"
 # What a form that came while the page was locked must not be kept with.
 _NEVER_KEPT = ("csrf", "password", "code", "again")
 _HERE = re.compile(r"/inbox(?:/[A-Za-z0-9_-]{1,64}){0,4}")
@@ -84,7 +87,7 @@ def signed_in(
                 return await _locked(request, desk, form or {}, page)
             if needs is not None and not roles.may(desk.me.role, needs):
                 return problem(request, "no_right", 403, desk)
-            by_hand = (page or request.method == "POST") and not locked
+            by_hand = (page or request.method == "POST") and not locked and STILL not in request.query_params
             await _count_use(request, services, who, token, by_hand)
             return await handler(request, desk, form or {})
         except UnknownHandoff:
@@ -102,7 +105,8 @@ async def _count_use(request: Request, services: Services, who: Who, token: str,
     if moves and unused >= TOUCH_EVERY:
         await in_thread(auth.touch, services.db, token)
         unused = 0.0
-    request.state.idle_seconds = max(0, int(services.settings.idle.total_seconds() - unused))
+    # A second more: whoever looks then finds the lock, and not a page that it opens by looking.
+    request.state.idle_seconds = math.ceil(services.settings.idle.total_seconds() - unused) + 1
 
 
 def _not_signed_in(request: Request, page: bool) -> Response:

@@ -240,7 +240,7 @@ def _acts(
         "colleagues": passing.colleagues(session, desk, item.claimed_by) if may_give else [],
         "may_give": may_give,
         "aside_times": aside,
-        "canned": canned.filled(session, desk) if mine else [],
+        "canned": canned.filled(desk) if mine else [],
         "topics": _topics() if mine else {},
     }
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.store.session import Database
@@ -61,6 +61,7 @@ async def unlock(request: Request, desk: Desk, form: Form) -> Response:
             page = await door.lock_page(request, desk, then, words, 403, path, kept)
             return door.count_refusal(request, page, refused)
         request.state.locked = False
+        request.state.idle_seconds = int(desk.services.settings.idle.total_seconds()) + 1
     if not path:
         return RedirectResponse(then, 303)
     return page_of(request, "inbox/kept.html", desk=desk, then=then, path=path, kept=kept)
@@ -85,5 +86,5 @@ async def lock_live(request: Request, desk: Desk, form: Form) -> Response:
 
 
 async def stay(request: Request, desk: Desk, form: Form) -> Response:
-    """POST /inbox/stay: the person is still there. That this was asked is all that it takes."""
-    return Response(status_code=204)
+    """POST /inbox/stay: the person is still there. Says how many seconds the page may go without use now."""
+    return JSONResponse({"idle_seconds": request.state.idle_seconds}, headers={"Cache-Control": "no-store"})

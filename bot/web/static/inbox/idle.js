@@ -12,15 +12,15 @@ let told = Date.now();
 
 /** `seconds` until the lock, `csrf` for telling the server, `locked` when it is time. */
 export function watchIdle(seconds, csrf, locked) {
-  if (!dialog || !(seconds > WARN_SECONDS)) return;
-  const begin = () => {
+  if (!dialog || !(seconds > 0)) return;
+  const begin = (left) => {
     clearTimeout(timer);
     told = Date.now();
     if (dialog.open) dialog.close();
     timer = setTimeout(() => {
       dialog.showModal();
-      timer = setTimeout(locked, WARN_SECONDS * 1000);
-    }, (seconds - WARN_SECONDS) * 1000);
+      timer = setTimeout(locked, Math.min(left, WARN_SECONDS) * 1000);
+    }, Math.max(0, left - WARN_SECONDS) * 1000);
   };
   const stay = async () => {
     told = Date.now();
@@ -29,8 +29,9 @@ export function watchIdle(seconds, csrf, locked) {
       const response = await fetch("/inbox/stay", { method: "POST", body, redirect: "error" });
       if (response.status === 401 || response.status === 403) return locked();
       if (!response.ok) return;
-      begin();
-      tabs?.postMessage("used");
+      const { idle_seconds: left } = await response.json();
+      begin(left);
+      tabs?.postMessage(left);
     } catch {
       // The warning comes in its time.
     }
@@ -39,6 +40,6 @@ export function watchIdle(seconds, csrf, locked) {
     document.addEventListener(kind, () => dialog.open || Date.now() - told < TELL_MS || stay());
   }
   dialog.addEventListener("close", stay);
-  tabs?.addEventListener("message", begin);
-  begin();
+  tabs?.addEventListener("message", (event) => begin(event.data));
+  begin(seconds);
 }

@@ -130,7 +130,7 @@ function lost() {
 function leave() {
   const reply = document.getElementById("reply");
   if (reply && reply.value.trim()) sayAtReply(words.replySignedOut);
-  else location.reload();
+  else location.replace(withQuery(location.href.replace(/#.*|[?&]still=1/g, ""), "still", "1"));
 }
 
 /** Put in the parts that differ. Everything comes from our own server, escaped there; nothing is run. */

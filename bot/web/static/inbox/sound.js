@@ -22,8 +22,10 @@ let muted = remembered("muted") === "yes";
 /** Puts the button to work. `labels`: data-sound-start, -mute and -unmute. */
 export function offerSound(labels) {
   words = labels;
-  // Any press lets the browser play; then the button says Mute.
-  for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => playing() || start());
+  // Any press lets the browser play; then the button says Mute. One on the button itself means what it says by then.
+  for (const kind of ["pointerdown", "keydown"]) {
+    document.addEventListener(kind, (event) => playing() || button?.contains(event.target) || start());
+  }
   button?.addEventListener("click", () => {
     muted = playing() && !muted;
     remember("muted", muted ? "yes" : "no");
