@@ -45,6 +45,7 @@ def show_report(
     """
     from bot.content.clinics import load_clinics
     from bot.live_clinics import clinic_now
+    from bot.store import audit, rights
     from bot.store.reports import Period, report
     from bot.store.reports.period import midnight
     from bot.web.inbox import report_view
@@ -60,6 +61,8 @@ def show_report(
         period = Period(*(midnight(day, about.zone) if day else None for day in (first, last)))
         with db.of(clinic).read() as session:
             found = report(session, about, period)
+        with db.begin() as session:
+            audit.record(session, clinic=clinic, actor=rights.BY_CLINIC, act="report.viewed", subject=clinic)
     if as_json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     elif as_csv:

@@ -41,8 +41,8 @@ class Wanted:
 def search(session: Session, clinic: str, wanted: Wanted, limit: int, offset: int = 0) -> tuple[int, list[Handoff]]:
     """How many handoffs of the clinic are as wanted, and some of them, the newest first."""
     # As it would have been kept: PostgreSQL refuses some characters even in a question.
-    asked = {name: storable_text(getattr(wanted, name)) for name in ("words", "person", "rule")}
-    query = _query(clinic, replace(wanted, **asked))
+    words, person, rule = (storable_text(text) for text in (wanted.words, wanted.person, wanted.rule))
+    query = _query(clinic, replace(wanted, words=words, person=person, rule=rule))
     number = session.execute(query.with_only_columns(func.count(Handoff.id))).scalar_one()
     found = query.order_by(Handoff.created_at.desc(), Handoff.id).limit(limit).offset(offset)
     return int(number), list(session.execute(found).scalars())

@@ -79,7 +79,8 @@ class ClinicianSession(Base):
 
 
 class SignInState(Base):
-    """One sign-in by the clinic's identity provider that is under way: it can be finished once."""
+    """Something that can be finished once: a sign-in by the clinic's provider, or one between password and code, that is
+    under way, or an invitation. Only the hash of its token is kept."""
 
     __tablename__ = "sign_in_state"
 

@@ -37,6 +37,8 @@ __all__ = [
 ERASED = "[erased by the patient]"
 # Who erases, for the audit; anybody else is a person of the clinic at its command line.
 BY_PATIENT, BY_TIME, BY_CLINIC = "patient", audit.SYSTEM, "clinic"
+# Details of audit rows that are about the clinic's own people and systems.
+_OF_THE_CLINIC = ("to", "contact", "contacts", "cause")
 _OF_A_CONVERSATION = (Event, Offer, Feedback, Survey, PatientSession)
 
 
@@ -285,7 +287,7 @@ def _audit(session: Session, conversation_id: str, handoff_ids: list[str]) -> li
             "at": _iso(row.at),
             "act": row.act,
             "actor": row.actor if row.actor in (BY_PATIENT, BY_TIME) else BY_CLINIC,
-            "details": row.details,
+            "details": {name: value for name, value in row.details.items() if name not in _OF_THE_CLINIC},
         }
         for row in found
     ]

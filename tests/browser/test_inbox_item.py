@@ -139,6 +139,7 @@ def test_a_ready_reply_goes_into_the_box_by_keyboard_and_the_person_sees_the_wri
     tab.page.locator("html.scripted").wait_for()
     tab.page.keyboard.press("t")
     tab.page.locator("html.scripted #reply").wait_for()
+    tab.page.locator("#noted dl").wait_for()
     told: list[Any] = []
     wake = server.services.hub.wake
 
@@ -172,6 +173,7 @@ def test_the_person_who_writes_is_seen_writing_and_then_no_more(
     browser: Browser, server: InboxServer, me: Clinician, made: dict[str, str]
 ) -> None:
     tab = open_item(browser, server, me, made["mine"])
+    tab.page.locator("#noted dl").wait_for()  # the page's script is at work
     sign = tab.page.locator("#writing")
     expect(sign).to_have_text("")
     tab.page.clock.install()

@@ -29,6 +29,21 @@ HEAR = """() => {
   kept.rang = 0;
   document.addEventListener("inbox:rang", () => (kept.rang = Number(kept.rang) + 1));
 }"""
+# A browser that grants notices and keeps what they said; nobody looks at its page.
+NOTICES = """
+window.shownNotices = [];
+document.hasFocus = () => false;
+window.Notification = class {
+  static permission = "default";
+  static async requestPermission() {
+    return (this.permission = "granted");
+  }
+  constructor(text) {
+    window.shownNotices.push(text);
+  }
+  addEventListener() {}
+};
+"""
 
 
 @pytest.fixture
@@ -147,6 +162,25 @@ def test_what_one_page_has_heard_the_next_page_of_the_tab_does_not_ring_for(
     assert rang(page) == 0
     kept = page.evaluate("JSON.stringify(sessionStorage)")
     assert "numb" not in kept
+    tab.close()
+
+
+def test_a_desktop_notice_names_the_tier_and_nothing_else(browser: Browser, server: InboxServer) -> None:
+    tab = server.open(browser)
+    page = tab.page
+    page.add_init_script(NOTICES)
+    page.reload()
+    item = raised(server, "T1", "words that nobody else may read")
+    page.locator(f"#item-{item}").wait_for()
+    assert page.evaluate("shownNotices") == [], "only for those who asked for them"
+    page.locator("#notices").click()
+    other = raised(server, "T0", "words that nobody else may read")
+    page.locator(f"#item-{other}").wait_for()
+    assert page.evaluate("shownNotices") == ["Crisis: new in the inbox"]
+    page.locator("#notices").click()
+    third = raised(server, "T0", "more")
+    page.locator(f"#item-{third}").wait_for()
+    assert len(page.evaluate("shownNotices")) == 1
     tab.close()
 
 

@@ -15,7 +15,7 @@ from bot.settings import ROOT
 
 WORDING = load_wording()
 # What the code fills in beside a clinic's numbers (bot.web.bodies).
-FILLED_IN_CODE = {"time", "name", "role", "opens", "seen", "contacts", "day", "date", "to", "to_role"}
+FILLED_IN_CODE = {"time", "name", "role", "opens", "seen", "contacts", "day", "date", "to", "to_role", "until"}
 CODE = [path for folder in ("bot", "actions") for path in sorted((ROOT / folder).rglob("*.py"))]
 JS_TEXT = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`")
 JS_COMMENT = re.compile(r"/\*.*?\*/|(?<![:\"'])//[^\n]*", re.DOTALL)
@@ -72,7 +72,7 @@ def test_every_placeholder_is_one_that_the_code_fills() -> None:
 
 
 ACTED = {f"handoff_{act}" for act in ("claimed", "closed", "reassigned", "released", "returned", "returned_hold")} | {
-    "handoff_returned_note",
+    "handoff_aside",
     "handoff_topic",
 }
 

@@ -18,9 +18,10 @@ from bot.store.models import Handoff, Words
 from bot.store.session import Database
 from bot.web.app import create_app
 from bot.web.services import Services
-from tests.support.crawler import CODES, MODELS, Crawl, ask, every_route, paths, plant, team_of
+from tests.support.crawler import Crawl, ask, every_route, paths, team_of
 from tests.support.inbox import a_clinic_in_paris
 from tests.support.patient_api import ScriptedRasa, make_services
+from tests.support.planted import CODES, MODELS, plant
 
 MARK = "qx7theirs"
 
@@ -69,6 +70,7 @@ def test_no_route_shows_or_changes_anything_of_another_clinic(services: Services
     asyncio.run(crawl.run())
     assert not crawl.findings, "\n".join(sorted(set(crawl.findings)))
     assert crawl.calls > 3_000
+    print("CALLS", crawl.calls)
 
 
 def test_the_crawl_sees_what_a_clinic_is_shown_of_its_own(services: Services) -> None:

@@ -149,4 +149,4 @@ def test_the_words_come_at_once_and_the_truth_with_them(drill: Drill, outage: tu
         items = drill.kept(patient)
     else:
         assert (answer.status_code, state["state"], state["answer_id"]) == (202, "waiting", "handoff/handoff_waiting")
-    assert [(item.tier, item.words, item.status) for item in items] == [(tier, MESSAGES[tier], "waiting")]
+    assert [(item.tier, item.words, item.status) for item in items] == [(tier, MESSAGES[tier], "raised")]

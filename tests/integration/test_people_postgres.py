@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ def test_a_code_opens_once_however_many_give_it(db: Database) -> None:
         halves = [auth.sign_in(db, made.email, PASSWORD, HOURS) for _ in range(4)]
         tokens = [half.token for half in halves if isinstance(half, HalfSignedIn)]
         code = second_factor.code_at(secret, second_factor.step_of(clock()))
-        found = at_once(*[lambda t=t: codes.finish(db, box, t, code, HOURS, Device()) for t in tokens])
+        found = at_once(*[partial(codes.finish, db, box, token, code, HOURS, Device()) for token in tokens])
         assert [isinstance(one, SignedIn) for one in found].count(True) == 1
         assert [isinstance(one, Refused) for one in found].count(True) == 3
 
@@ -94,7 +95,7 @@ def test_a_form_that_is_sent_twice_at_once_is_no_wrong_try(db: Database) -> None
         half = auth.sign_in(db, made.email, PASSWORD, HOURS)
         assert isinstance(half, HalfSignedIn)
         code = second_factor.code_at(secret, second_factor.step_of(clock()))
-        found = at_once(*[lambda t=half.token: codes.finish(db, box, t, code, HOURS, Device())] * 3)
+        found = at_once(*[partial(codes.finish, db, box, half.token, code, HOURS, Device())] * 3)
         assert [isinstance(one, SignedIn) for one in found].count(True) == 1
         assert found.count(None) == 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -296,7 +297,7 @@ def test_of_many_who_give_one_code_at_once_one_gets_in(open_page: Any, db: Datab
         halves = [auth.sign_in(db, email, PASSWORD, auth.HALF_LIFE) for _ in range(4)]
         tokens = [half.token for half in halves if isinstance(half, HalfSignedIn)]
         assert len(tokens) == 4
-        tries = [lambda t=t: codes.finish(db, box, t, given, auth.HALF_LIFE, Device()) for t in tokens]  # noqa: B023
+        tries = [partial(codes.finish, db, box, token, given, auth.HALF_LIFE, Device()) for token in tokens]
         found = at_once(*tries)
         assert sum(isinstance(one, SignedIn) for one in found) == 1
         assert sum(isinstance(one, Refused) for one in found) == 3
@@ -316,7 +317,7 @@ def test_a_half_is_finished_once(open_page: Any, db: Database, clock: HandClock)
 def test_a_half_does_not_outlive_what_an_admin_does(
     act: str, at_inbox: Any, open_page: Any, db: Database, clock: HandClock
 ) -> None:
-    email, secret, _codes = with_app(open_page, db, clock, "lee")
+    email, _secret, _codes = with_app(open_page, db, clock, "lee")
     admin, browser = at_inbox("ada", role="admin"), open_page()
     enter(browser, email)
     here = f"/inbox/people/{person_of(db, email).id}"

@@ -96,7 +96,7 @@ async def test_silence_gets_what_a_yes_gets_and_is_told_why(patient: Patient, se
         "handoff/handoff_waiting",
     )
     (item,) = patient.handoffs()
-    assert (item.tier, item.category, item.words, item.status) == ("T0", CRISIS, VAGUE, "waiting")
+    assert (item.tier, item.category, item.words, item.status) == ("T0", CRISIS, VAGUE, "raised")
     assert item.about["unanswered"] is True
     assert item.message_shown and item.numbers_shown
     with services.db.read() as session:
@@ -144,7 +144,7 @@ async def test_a_no_just_after_takes_nothing_back_and_is_answered(patient: Patie
     seq = (await patient.say("why does it hurt")).json()["seq"]
     assert ids(await patient.heard(seq)) == ["safety/safety_hold_crisis"]
     (item,) = patient.handoffs()
-    assert item.status == "waiting"
+    assert item.status == "raised"
 
 
 async def test_a_yes_just_after_is_not_taken_for_being_safe(patient: Patient, services: Services) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from bot.store import audit, audit_check
 from bot.store.audit_check import (
@@ -41,8 +42,8 @@ def db(tmp_path: Path, clock: HandClock) -> Database:
     return sqlite_database(tmp_path, clock)
 
 
-def act(session: object, name: str, clinic: str = CLINIC) -> None:
-    audit.record(session, clinic=clinic, actor=audit.SYSTEM, act=name, subject="s")  # type: ignore[arg-type]
+def act(session: Session, name: str, clinic: str = CLINIC) -> None:
+    audit.record(session, clinic=clinic, actor=audit.SYSTEM, act=name, subject="s")
 
 
 def recorded(db: Database, clinic: str = CLINIC) -> list[str]:
@@ -186,7 +187,7 @@ def tamper(db: Database, *statements: str) -> None:
 
 def fault(db: Database, clinic: str = CLINIC, **more: Any) -> tuple[str, int] | None:
     found = check(db, clinic, **more).fault
-    return found and (found.what, found.seq)
+    return (found.what, found.seq) if found is not None else None
 
 
 def test_a_whole_chain_is_whole(db: Database) -> None:

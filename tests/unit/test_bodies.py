@@ -112,6 +112,7 @@ FILLED = {
     "date": "4 January",
     "seen": "10:40",
     "contacts": "the lead clinician",
+    "until": "14:00",
     "to": "Dr Roy",
     "to_role": "physiotherapist",
 }

@@ -33,8 +33,8 @@ from bot.store.models import (
     UtcTime,
 )
 from bot.store.session import Database, insert_once
-from tests.support.crawler import MODELS, Planted, plant, rows_of
 from tests.support.database import HandClock, add_person, at_once, new_conversation, raise_one, sqlite_database
+from tests.support.planted import MODELS, Planted, plant, rows_of
 
 KEPT_APART = sorted(name for name, how in tenant.tables().items() if how != "shared")
 # The audit is changed by nobody at all: the database refuses it.
@@ -278,7 +278,7 @@ def test_a_change_that_asks_another_table_sees_the_clinics_own_of_it(
         insert(Heartbeat).from_select(["name", "at"], select(Handoff.words, Handoff.created_at)),
         insert(ClinicSetting).values([{"clinic": "ours"}, {"clinic": "theirs"}]),
         update(Handoff).values(clinic=Handoff.tier).execution_options(synchronize_session=False),
-        insert(Heartbeat).prefix_with("OR REPLACE"),
+        insert(Heartbeat).values(name="part", at=datetime(2030, 1, 1, tzinfo=timezone.utc)).prefix_with("OR REPLACE"),
     ],
     ids=lambda statement: type(statement).__name__,
 )

@@ -137,6 +137,13 @@ def escalations(
     return made, raised_by.row(BY_RULE)[FALSE]
 
 
+def judged(
+    session: Session, clinic: str, period: Period, deadline: Deadline, at: datetime
+) -> list[tuple[Item, str]]:
+    """Every handoff of the period and whether it was taken in time (one of DEADLINES), for who may see each of them."""
+    return [(item, kept_deadline(item, deadline, at)) for item in _items(session, clinic, period)]
+
+
 def kept_deadline(item: Item, deadline: Deadline, at: datetime) -> str:
     """Whether the item was taken before the first step of its chain was over, one of DEADLINES. `at`: now.
 

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.content import Clinic
 from bot.content.hours import opening
+from bot.handoff import worker
 from bot.handoff.climb import CLIMB
-from bot.handoff.worker import heartbeat_name
 from bot.store.handoffs import OPEN, WAITING, counts, unclaimed_calls
-from bot.store.models import Handoff, Heartbeat, Outbox
+from bot.store.models import Handoff, Outbox
 from bot.store.session import now
 from bot.web.inbox.acts import Desk
 from bot.web.silence import SILENCE
 
 URGENT = ("T0", "T1")
 MOST_TOKENS = 200
-STOPPED_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -71,24 +68,13 @@ def troubles(session: Session, desk: Desk) -> Troubles:
     opens = opening(clinic.hours, now(session))
     notices, sent, dead = _notices(session, desk.clinic)
     return Troubles(
-        stopped=stopped(session, clinic),
+        stopped=tuple(worker.stopped(session, (*clinic.chain.channels, CLIMB, SILENCE))),
         notices=notices,
         sent=sent,
         dead=dead,
         closed=not clinic.hours.is_open(now(session)),
         opens=desk.time(opens.at) if opens else "",
     )
-
-
-def stopped(session: Session, clinic: Clinic) -> tuple[str, ...]:
-    """The parts that have shown no life lately: the clinic's channels, the chain's clock, the watch over questions."""
-    parts = (*clinic.chain.channels, CLIMB, SILENCE)
-    named = {heartbeat_name(part): part for part in parts}
-    beats = select(Heartbeat.name).where(
-        Heartbeat.name.in_(tuple(named)), Heartbeat.at >= now(session) - STOPPED_AFTER
-    )
-    alive = set(session.execute(beats).scalars())
-    return tuple(part for name, part in named.items() if name not in alive)
 
 
 def _notices(session: Session, clinic: str) -> tuple[int, int, int]:

@@ -123,6 +123,8 @@ def put_aside(desk: Desk, handoff_id: str, until: datetime | None) -> str:
     """
     with desk.db.begin() as session:
         item = steps.snooze(session, handoff_id, desk.me, until)
+        if until is not None:  # nobody should wait for somebody who is not there
+            tell(session, desk, item, HUMAN, "handoff_aside", until=desk.time(until))
         return str(item.conversation_id)
 
 

@@ -57,8 +57,8 @@ class Block:
 
 
 def queue_signature(session: Session, desk: Desk, troubles: calls.Troubles | None = None) -> str:
-    """Changes whenever the clinic's open items, their conversations, their notices or its troubles (where they are known
-    already) do."""
+    """Changes whenever the clinic's open items, their conversations, their notices or its troubles do. `troubles`: as
+    the caller has them already."""
     aside = func.count(case((Handoff.snoozed_until > now(session), 1)))
     found = session.execute(
         select(

@@ -13,7 +13,9 @@ from sqlalchemy.orm import Session
 from bot.handoff.states import TIERS
 from bot.store import clinicians, outbox
 from bot.store.handoffs import ASIDE, CLAIMED, FINISHED, UNTAKEN, holders, in_section, queue
-from bot.store.models import Audit, Handoff, Outbox
+from bot.store.models import Handoff, Outbox
+from bot.store.reports import escalations
+from bot.store.reports.period import Period, monday
 from bot.store.session import now
 from bot.web.inbox import calls, rows
 from bot.web.inbox.acts import Desk
@@ -22,7 +24,6 @@ from bot.web.inbox.queue_view import queue_signature
 ROWS = 100
 DEAD_ROWS = 100
 WEEKS = 8
-_CLIMBED = ("handoff.escalated", "handoff.exhausted")
 
 
 @dataclass(frozen=True)
@@ -122,29 +123,25 @@ def letters(session: Session, desk: Desk, may_read: bool) -> list[Letter]:
 
 
 def weeks(session: Session, desk: Desk) -> list[Week]:
-    """Deadlines met in the last weeks, the newest first. An item that climbed has missed its first deadline; one that
-    still waits within it, or was finished without being taken, is not counted."""
-    zone = desk.services.clinic(desk.clinic).hours.zone
-    today = now(session).astimezone(zone).date()
-    first = today - timedelta(days=today.weekday(), weeks=WEEKS - 1)
+    """Deadlines met in the last weeks, the newest first. What still waits within its time is not counted, nor what was
+    taken back. The report judges in the same way (``bot.store.reports``)."""
+    clinic, at = desk.services.clinic(desk.clinic), now(session)
+    zone = clinic.hours.zone
+    this = at.astimezone(zone).date()
+    first = this - timedelta(days=this.weekday(), weeks=WEEKS - 1)
     since = datetime(first.year, first.month, first.day, tzinfo=zone)
-    climbed = select(Audit.id).where(
-        Audit.clinic == desk.clinic, Audit.subject == Handoff.id, Audit.act.in_(_CLIMBED)
-    )
-    query = select(Handoff.tier, Handoff.created_at, Handoff.claimed_at, climbed.exists().label("climbed")).where(
-        Handoff.clinic == desk.clinic, Handoff.created_at >= since
-    )
     number: dict[tuple[date, str], list[int]] = defaultdict(lambda: [0, 0])
-    for item in session.execute(query):
-        if not item.climbed and item.claimed_at is None:
-            continue
-        day = item.created_at.astimezone(zone).date()
-        cell = number[day - timedelta(days=day.weekday()), item.tier]
-        cell[0] += not item.climbed
-        cell[1] += 1
-    found = sorted({monday for monday, _tier in number}, reverse=True)
-    return [Week(monday.strftime("%d %B"), _tiers(number, monday)) for monday in found]
+    found = escalations.judged(
+        session, desk.clinic, Period(since), lambda tier, when: clinic.chain.deadline(tier, clinic.hours, when), at
+    )
+    for item, kept in found:
+        if kept in (escalations.IN_TIME, escalations.LATE, escalations.CHAIN_ENDED):
+            cell = number[monday(item.raised, zone), item.tier]
+            cell[0] += kept == escalations.IN_TIME
+            cell[1] += 1
+    days = sorted({day for day, _tier in number}, reverse=True)
+    return [Week(day.strftime("%d %B"), _tiers(number, day)) for day in days]
 
 
-def _tiers(number: dict[tuple[date, str], list[int]], monday: date) -> dict[str, Met]:
-    return {tier: Met(*number[monday, tier]) for tier in TIERS if (monday, tier) in number}
+def _tiers(number: dict[tuple[date, str], list[int]], day: date) -> dict[str, Met]:
+    return {tier: Met(*number[day, tier]) for tier in TIERS if (day, tier) in number}
