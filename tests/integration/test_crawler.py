@@ -70,7 +70,6 @@ def test_no_route_shows_or_changes_anything_of_another_clinic(services: Services
     asyncio.run(crawl.run())
     assert not crawl.findings, "\n".join(sorted(set(crawl.findings)))
     assert crawl.calls > 3_000
-    print("CALLS", crawl.calls)
 
 
 def test_the_crawl_sees_what_a_clinic_is_shown_of_its_own(services: Services) -> None:

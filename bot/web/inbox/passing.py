@@ -33,6 +33,8 @@ HALF_HOUR, TWO_HOURS, NEXT_OPENING, BACK = "30", "120", "opening", "back"
 _NOT_OFFERED = frozenset({"about", "chat"})
 # Somebody who did something in the inbox so lately is taken to be there.
 HERE = timedelta(minutes=15)
+# The same button within this time is one press.
+PRESSED_TWICE = timedelta(minutes=1)
 
 
 class NoteNotSent(ValueError):
@@ -122,8 +124,10 @@ def put_aside(desk: Desk, handoff_id: str, until: datetime | None) -> str:
     Raises UnknownHandoff, NotAllowed, NotYours, DatabaseUnavailable.
     """
     with desk.db.begin() as session:
+        before = locked(session, desk, handoff_id)[0].snoozed_until
         item = steps.snooze(session, handoff_id, desk.me, until)
-        if until is not None:  # nobody should wait for somebody who is not there
+        again = before is not None and until is not None and abs(until - before) < PRESSED_TWICE
+        if until is not None and not again:  # nobody should wait for somebody who is not there
             tell(session, desk, item, HUMAN, "handoff_aside", until=desk.time(until))
         return str(item.conversation_id)
 
