@@ -58,7 +58,7 @@ def up() -> None:
     from bot.processes import Supervisor, parts, refuse_busy_ports
     from bot.store.session import connect, upgrade
     from bot.training import model_path, train, trained
-    from bot.web.auth import demo_clinician
+    from bot.web.people.auth import demo_clinician
 
     settings = read_settings()
     started = time.monotonic()

@@ -20,7 +20,7 @@ Clinic = Annotated[str, typer.Option(help="Clinic id. Default: PNE_CLINIC.")]
 @clinician_app.command("demo")
 def demo() -> None:
     """Give the demo clinic a person of every role, each with a new random password (development only)."""
-    from bot.web.auth import demo_people
+    from bot.web.people.auth import demo_people
 
     settings = read_settings()
     if settings.production:
@@ -33,7 +33,7 @@ def demo() -> None:
 def add(email: str, name: str, clinic: Clinic = "", role: str = "clinician") -> None:
     """Put somebody on the list, and print the link by which they choose their password (once, within a day)."""
     from bot.handoff.roles import ROLES
-    from bot.web import staff
+    from bot.web.people import staff
 
     settings = read_settings()
     if role not in ROLES:
@@ -74,7 +74,7 @@ def list_people(clinic: Clinic = "") -> None:
 def role(email: str, role: str) -> None:
     """Give somebody another role."""
     from bot.handoff.roles import ROLES
-    from bot.web import staff
+    from bot.web.people import staff
 
     if role not in ROLES:
         _stop(f"There is no role {role!r}: use one of {', '.join(ROLES)}.")
@@ -85,7 +85,7 @@ def role(email: str, role: str) -> None:
 @clinician_app.command("disable")
 def disable(email: str) -> None:
     """Shut somebody out at once."""
-    from bot.web import staff
+    from bot.web.people import staff
 
     _act(email, lambda db, clinic, person: staff.disable(db, clinic, person, SYSTEM))
     console.print(f"{email} is shut out.", markup=False)
@@ -94,7 +94,7 @@ def disable(email: str) -> None:
 @clinician_app.command("enable")
 def enable(email: str) -> None:
     """Let somebody in again who was shut out."""
-    from bot.web import staff
+    from bot.web.people import staff
 
     _act(email, lambda db, clinic, person: staff.enable(db, clinic, person, SYSTEM))
     console.print(f"{email} may sign in again.", markup=False)
@@ -106,7 +106,7 @@ def reset(
     factor: Annotated[bool, typer.Option("--factor", help="Reset the app for codes too (a lost phone).")] = False,
 ) -> None:
     """Print a new link to choose a password. The old password and every sign-in end at once."""
-    from bot.web import staff
+    from bot.web.people import staff
 
     settings = read_settings()
     if factor:

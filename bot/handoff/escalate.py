@@ -19,10 +19,11 @@ from bot.handoff import notices
 from bot.handoff.items import note_act
 from bot.handoff.states import TIERS
 from bot.store import audit
+from bot.store.columns import storable_text
 from bot.store.conversations import BOT, CLOSED, ensure_conversation, locked_conversation, set_state
 from bot.store.conversations import WAITING as CONVERSATION_WAITING
 from bot.store.handoffs import OPEN, RAISED, WAITING, handoff_for_message, handoffs_in, open_of_family
-from bot.store.models import Attached, Handoff, storable_text
+from bot.store.models import Attached, Handoff
 from bot.store.session import Database, insert_once, now, transaction
 
 # The family of a message whose category nobody named.

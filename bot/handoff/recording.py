@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 from bot.handoff.notices import ESCALATED
 from bot.handoff.notices import RAISED as RAISED_NOTICE
 from bot.store import audit, outbox
+from bot.store.columns import UtcTime
 from bot.store.handoffs import DELIVERED, RAISED, WAITING
-from bot.store.models import Handoff, UtcTime
+from bot.store.models import Handoff
 from bot.store.outbox import Due
 from bot.store.session import Database, now
 

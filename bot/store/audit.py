@@ -21,7 +21,8 @@ from typing import Any
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session, SessionTransaction
 
-from bot.store.models import Audit, AuditHead, Clinician, storable, storable_text
+from bot.store.columns import storable, storable_text
+from bot.store.models import Audit, AuditHead, Clinician
 from bot.store.session import insert_once, now
 
 SYSTEM = "system"

@@ -8,9 +8,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.store.columns import storable, storable_text
 from bot.store.conversations import HUMAN, locked_conversation, offer
 from bot.store.handoffs import bring_back
-from bot.store.models import Event, storable, storable_text
+from bot.store.models import Event
 from bot.store.session import now
 
 PATIENT, BOT, CLINICIAN, SYSTEM = "patient", "bot", "clinician", "system"

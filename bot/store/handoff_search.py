@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from bot.store.columns import storable_text
 from bot.store.handoffs import STATUSES
-from bot.store.models import Attached, Conversation, Handoff, Note, storable_text
+from bot.store.models import Attached, Conversation, Handoff, Note
 
 _ESCAPE = "\\"
 

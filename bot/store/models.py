@@ -15,9 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import registry
 
-from bot.store.columns import Document, UtcTime, Words, storable, storable_text
-
-__all__ = ["storable", "storable_text"]
+from bot.store.columns import Document, UtcTime, Words
 
 # Fixed names, so that a later migration can name what it alters on every database.
 metadata = MetaData(
@@ -79,8 +77,8 @@ class ClinicianSession(Base):
 
 
 class SignInState(Base):
-    """Something that can be finished once: a sign-in by the clinic's provider, or one between password and code, that is
-    under way, or an invitation. Only the hash of its token is kept."""
+    """Something that can be finished once: an invitation, or a sign-in that is under way (by the clinic's provider, or
+    between password and code). Only the hash of its token is kept."""
 
     __tablename__ = "sign_in_state"
 

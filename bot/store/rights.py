@@ -9,23 +9,12 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from bot.store import audit
+from bot.store.columns import storable_text
 from bot.store.conversations import conversation_with, locked_conversation
 from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
 from bot.store.events import PATIENT
 from bot.store.handoffs import OPEN, attached_to, handoffs_in
-from bot.store.models import (
-    Audit,
-    Conversation,
-    Event,
-    Feedback,
-    Handoff,
-    Note,
-    Offer,
-    Outbox,
-    PatientSession,
-    Survey,
-    storable_text,
-)
+from bot.store.models import Audit, Conversation, Event, Feedback, Handoff, Note, Offer, Outbox, PatientSession, Survey
 from bot.store.session import Database
 
 __all__ = [

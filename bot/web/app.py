@@ -34,7 +34,7 @@ from bot.web.clinics import CLINICS, clinics_watch, first_look
 from bot.web.embedding import CrossOrigin, named_origins
 from bot.web.identity import verifier_for
 from bot.web.limits import Limits
-from bot.web.oidc import providers_for
+from bot.web.people.oidc import providers_for
 from bot.web.problems import Problem, problem_response
 from bot.web.retention import RETENTION, retention_watch
 from bot.web.services import Services

@@ -21,7 +21,7 @@ from bot.store.session import Database
 from bot.web.assistant import Assistant
 from bot.web.identity import Verifier
 from bot.web.limits import Limits
-from bot.web.oidc import Providers
+from bot.web.people.oidc import Providers
 from bot.web.stream import NEW, Hub, conversation_topic, inbox_topic
 
 log = structlog.get_logger(__name__)

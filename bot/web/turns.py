@@ -25,7 +25,8 @@ from bot.content import Clinic
 from bot.safety import Finding, Screening
 from bot.screening import screen as screen_words
 from bot.store import conversations, events, gaps, opinions, rights
-from bot.store.models import Conversation, storable_text
+from bot.store.columns import storable_text
+from bot.store.models import Conversation
 from bot.store.session import DatabaseUnavailable
 from bot.understanding.gap_words import kept_words
 from bot.web import bodies, check, consent, forms

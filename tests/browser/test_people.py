@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bot.store.models import Clinician
-from bot.web import auth, second_factor, staff
+from bot.web.people import auth, second_factor, staff
 from tests.support import pages
 from tests.support.database import CLINIC, PATIENT_WORDS, new_conversation, raise_one
 from tests.support.inbox_server import InboxServer, inbox_server

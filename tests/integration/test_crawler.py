@@ -14,7 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from bot.settings import Settings
-from bot.store.models import Handoff, Words
+from bot.store.columns import Words
+from bot.store.models import Handoff
 from bot.store.session import Database
 from bot.web.app import create_app
 from bot.web.services import Services

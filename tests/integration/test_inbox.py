@@ -10,7 +10,7 @@ import pytest
 
 from bot.settings import PRODUCTION, Settings
 from bot.store.session import Database
-from bot.web import auth
+from bot.web.people import auth
 from bot.web.services import Services
 from tests.support import inbox
 from tests.support.database import CLINIC, PATIENT_WORDS, new_conversation, raise_one

@@ -17,9 +17,9 @@ from bot.store import audit, clinicians, events, outbox
 from bot.store.handoffs import handoff_of
 from bot.store.models import Audit, Clinician
 from bot.store.session import Database
-from bot.web import auth
 from bot.web.inbox import calls, live, queue_view
 from bot.web.inbox.acts import Desk
+from bot.web.people import auth
 from bot.web.services import Services
 from bot.web.silence import SILENCE
 from bot.web.stream import inbox_topic

@@ -18,8 +18,8 @@ from bot.content.sign_in import Oidc
 from bot.settings import SettingsError
 from bot.store.models import SignInState
 from bot.store.session import Database
-from bot.web import auth, staff
-from bot.web.oidc import Providers, providers_for
+from bot.web.people import auth, staff
+from bot.web.people.oidc import Providers, providers_for
 from bot.web.services import Services
 from tests.support import inbox as browsers
 from tests.support.database import CLINIC, HandClock

@@ -13,8 +13,9 @@ from starlette.testclient import TestClient
 from bot.handoff.roles import MANAGE, RIGHTS, ROLES, may
 from bot.store import clinicians
 from bot.store.session import Database
-from bot.web import auth, inbox, staff
+from bot.web import inbox
 from bot.web.inbox import door, live
+from bot.web.people import auth, staff
 from bot.web.services import Services
 from tests.support import inbox as browsers
 from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, at_once, new_conversation, raise_one

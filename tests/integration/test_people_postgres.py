@@ -13,9 +13,9 @@ from argon2 import PasswordHasher
 from bot.store import clinicians
 from bot.store.models import Clinician
 from bot.store.session import Database, connect, upgrade
-from bot.web import auth, codes, second_factor, staff
-from bot.web.auth import Device, HalfSignedIn, Refused, SignedIn
-from bot.web.second_factor import Box, Factor
+from bot.web.people import auth, codes, second_factor, staff
+from bot.web.people.auth import Device, HalfSignedIn, Refused, SignedIn
+from bot.web.people.second_factor import Box, Factor
 from tests.support import postgres
 from tests.support.database import CLINIC, HandClock, at_once
 

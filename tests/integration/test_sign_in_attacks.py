@@ -12,11 +12,12 @@ import pytest
 from bot.store import clinicians
 from bot.store.models import Audit, Clinician, ClinicianSession
 from bot.store.session import Database
-from bot.web import auth, codes, inbox, staff
-from bot.web.auth import Device, HalfSignedIn, Refused, SignedIn
+from bot.web import inbox
 from bot.web.inbox import door
 from bot.web.limits import Limits
-from bot.web.second_factor import Box
+from bot.web.people import auth, codes, staff
+from bot.web.people.auth import Device, HalfSignedIn, Refused, SignedIn
+from bot.web.people.second_factor import Box
 from bot.web.services import Services
 from tests.support import inbox as browsers
 from tests.support.database import CLINIC, HandClock, at_once, new_conversation, raise_one

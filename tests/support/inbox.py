@@ -20,9 +20,9 @@ from bot.content.inbox import load_inbox_wording
 from bot.settings import Settings
 from bot.store import audit, clinicians, events
 from bot.store.session import Database
-from bot.web import auth
 from bot.web.app import create_app
 from bot.web.limits import Limits
+from bot.web.people import auth
 from bot.web.services import Services
 from tests.support.database import CLINIC, HandClock, sqlite_database
 

@@ -29,9 +29,9 @@ from bot.store import clinicians, outbox
 from bot.store.models import Clinician
 from bot.store.session import Database
 from bot.web.app import create_app
-from bot.web.auth import Device, open_session
 from bot.web.inbox.door import COOKIE
 from bot.web.limits import Limits
+from bot.web.people.auth import Device, open_session
 from bot.web.services import Services
 from bot.web.silence import SILENCE
 from tests.support.database import CLINIC, sqlite_database

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, 
 
 from bot.settings import ROOT
 from bot.store import clinicians
-from bot.web.auth import demo_clinician, hash_password
+from bot.web.people.auth import demo_clinician, hash_password
 from tests.support.browser import ARGUMENTS, find_browser
 from tests.support.stack import Stack
 

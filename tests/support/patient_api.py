@@ -62,12 +62,14 @@ def make_services(folder: Path, rasa: Any, **limits: int) -> Services:
     settings = Settings(var=str(folder), rasa_secret="s" * 40, secret_key="k" * 40)
     allowed = Limits(limits.get("per_conversation", 1000), limits.get("per_address", 1000))
     db = sqlite_database(folder, HandClock())
-    return Services(settings, db, never_closed(load_clinics()), load_wording(), rasa, lambda text: {"texts": [text]}, allowed)
+    clinics = never_closed(load_clinics())
+    return Services(settings, db, clinics, load_wording(), rasa, lambda text: {"texts": [text]}, allowed)
 
 
 def never_closed(clinics: Mapping[str, Clinic]) -> dict[str, Clinic]:
     """The clinics with their doors open day and night."""
-    return {key: with_hours(clinic, dict.fromkeys(DAYS, [["00:00", "24:00"]])) for key, clinic in clinics.items()}
+    week = {day: [["00:00", "24:00"]] for day in DAYS}
+    return {key: with_hours(clinic, week) for key, clinic in clinics.items()}
 
 
 def with_hours(clinic: Clinic, week: Mapping[str, Any]) -> Clinic:

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from bot.store import audit, clinicians
 from bot.store.models import Clinician
 from bot.store.session import Database
-from bot.web import second_factor
+from bot.web.people import second_factor
 from tests.support.database import CLINIC, HandClock
 from tests.support.inbox import PASSWORD, add_clinician, enter, hidden
 

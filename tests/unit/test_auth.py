@@ -13,8 +13,8 @@ from bot.handoff.roles import ROLES
 from bot.store import audit, clinicians
 from bot.store.models import Clinician, ClinicianSession
 from bot.store.session import Database
-from bot.web import auth
-from bot.web.auth import Device, HalfSignedIn, Refused, SignedIn
+from bot.web.people import auth
+from bot.web.people.auth import Device, HalfSignedIn, Refused, SignedIn
 from tests.support.database import CLINIC, HandClock, sqlite_database
 
 HOURS = timedelta(hours=12)

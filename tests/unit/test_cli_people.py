@@ -15,7 +15,7 @@ from bot.settings import SettingsError
 from bot.store.clinicians import clinician_by_email
 from bot.store.models import Clinician
 from bot.store.session import Database, connect
-from bot.web import auth, staff
+from bot.web.people import auth, staff
 from tests.support.database import HandClock, sqlite_database
 
 NEW = "new@demo.invalid"

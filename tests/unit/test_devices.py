@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.web import devices
+from bot.web.people import devices
 
 KEYS = "k" * 40
 

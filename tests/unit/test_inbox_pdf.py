@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.content import load_clinics, load_wording
 from bot.settings import Settings
 from bot.store import events
-from bot.store.models import storable_text
+from bot.store.columns import storable_text
 from bot.web.inbox import item_view, pdf
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.copies import OnPaper

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.web import passwords
+from bot.web.people import passwords
 
 OWN = ("Dr Lee Carter", "lee.carter@northstreet.example", "North Street Pain Clinic")
 

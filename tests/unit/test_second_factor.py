@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from bot.web import second_factor
-from bot.web.second_factor import Box, Factor, FactorUnreadable
+from bot.web.people import second_factor
+from bot.web.people.second_factor import Box, Factor, FactorUnreadable
 
 # RFC 6238, appendix B: the secret, and (seconds, the last six digits of the SHA-1 code).
 RFC_SECRET = base64.b32encode(b"12345678901234567890").decode()

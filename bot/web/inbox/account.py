@@ -11,13 +11,13 @@ from starlette.routing import Route
 from bot.store import audit, clinicians
 from bot.store.clinicians import open_sessions
 from bot.store.models import ClinicianSession
-from bot.web import auth, codes, staff
-from bot.web.auth import Device, Refused
 from bot.web.inbox import door
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.door import COOKIE, PATH, Form, page_of, problem, signed_in
 from bot.web.inbox.sign_in import offered
-from bot.web.second_factor import Box, FactorUnreadable
+from bot.web.people import auth, codes, staff
+from bot.web.people.auth import Device, Refused
+from bot.web.people.second_factor import Box, FactorUnreadable
 from bot.web.services import in_thread
 
 ME = f"{PATH}/me"

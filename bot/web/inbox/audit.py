@@ -18,7 +18,8 @@ from starlette.routing import Route
 
 from bot.handoff.roles import AUDIT
 from bot.store import audit, audit_check, clinicians
-from bot.store.models import Audit, Handoff, storable_text
+from bot.store.columns import storable_text
+from bot.store.models import Audit, Handoff
 from bot.store.rights import BY_CLINIC, BY_PATIENT
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.door import Form, page_of, signed_in

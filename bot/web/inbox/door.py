@@ -24,11 +24,11 @@ from bot.content.inbox import load_inbox_wording
 from bot.handoff import roles
 from bot.handoff.items import UnknownHandoff
 from bot.store.session import Database, DatabaseUnavailable
-from bot.web import auth, devices
-from bot.web.auth import Device, Refused, SignedIn, Who
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.lock_view import lock_view
 from bot.web.pages import HERE
+from bot.web.people import auth, devices
+from bot.web.people.auth import Device, Refused, SignedIn, Who
 from bot.web.services import Services, in_thread
 
 log = structlog.get_logger(__name__)

@@ -18,8 +18,8 @@ from starlette.responses import StreamingResponse
 
 from bot.handoff.items import UnknownHandoff
 from bot.store.session import Database, DatabaseUnavailable
-from bot.web import auth
 from bot.web.inbox.acts import Desk
+from bot.web.people import auth
 from bot.web.services import in_thread
 from bot.web.stream import HEARTBEAT
 

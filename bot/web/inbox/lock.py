@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.store.session import Database
-from bot.web import auth
-from bot.web.auth import Who
 from bot.web.inbox import door, live
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.door import COOKIE, LOCK, PATH, Form, page_of, signed_in
 from bot.web.inbox.lock_view import lock_signature, lock_view
+from bot.web.people import auth
+from bot.web.people.auth import Who
 from bot.web.services import in_thread
 from bot.web.stream import inbox_topic
 

@@ -1,4 +1,4 @@
-"""Signing in by the clinic's identity provider: there and back. The protocol is in ``bot/web/oidc.py``."""
+"""Signing in by the clinic's identity provider: there and back. The protocol is in ``bot.web.people.oidc``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bot.store import sign_in_states
 from bot.store.models import SignInState
 from bot.store.session import DatabaseUnavailable
 from bot.store.sign_in_states import OIDC, OIDC_AGAIN
-from bot.web import auth, linking
 from bot.web.identity import KeysUnavailable, Refused
 from bot.web.inbox import door
 from bot.web.inbox.door import COOKIE, PATH, SIGN_IN, problem
+from bot.web.people import auth, linking
 from bot.web.services import Services, in_thread
 
 log = structlog.get_logger(__name__)

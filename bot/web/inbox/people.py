@@ -16,12 +16,12 @@ from bot.handoff.roles import MANAGE, ROLES
 from bot.store import clinicians
 from bot.store.clinicians import LastAdmin
 from bot.store.models import Clinician
-from bot.web import staff
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.door import PATH, Form, page_of, problem, signed_in
 from bot.web.inbox.sign_in import INVITATION
+from bot.web.people import staff
+from bot.web.people.staff import AddressTaken, UnknownPerson
 from bot.web.services import in_thread
-from bot.web.staff import AddressTaken, UnknownPerson
 
 PEOPLE = f"{PATH}/people"
 # What is done to one person by one button, by its name in the address.

@@ -38,7 +38,8 @@ class Row:
     """One line of the queue. `since`: from when the clock runs, while it does.
 
     While nobody has taken it: `deadline` is when the next contact is told, `left` how long that is (`over`: it has
-    passed), `told` who was told and with what success, `ended` whether the whole chain was told in vain.
+    passed), `step` the place in the chain, `told` who was told there and with what success, `ended` whether the whole
+    chain was told in vain (`again`: when it begins anew).
     """
 
     id: str
@@ -57,6 +58,7 @@ class Row:
     deadline: Moment | None = None
     left: str = ""
     over: bool = False
+    step: str = ""
     told: str = ""
     ended: bool = False
     again: Moment | None = None
@@ -137,12 +139,13 @@ def _chain(desk: Desk, item: Handoff, chain: Chain, notices: Sequence[Outbox], n
         "deadline": moment_or_none(desk, item.climb_at),
         "left": length(desk, item.climb_at - now) if item.climb_at else "",
         "over": item.climb_at is not None and item.climb_at <= now,
+        "step": desk.words.text("chain_step", step=item.step + 1, steps=max(len(chain.steps), item.step + 1)),
         "told": _told(desk, item, chain, notices),
     }
 
 
 def _told(desk: Desk, item: Handoff, chain: Chain, notices: Sequence[Outbox]) -> str:
-    """The step that was reached, and of each of its contacts whether they were told: sent is sent, and no more."""
+    """Of each contact of the step whether they were told: sent is sent, and no more."""
     newest = {notice.contact: notice for notice in notices if notice.step == item.step}
     parts = []
     for contact, notice in newest.items():
@@ -151,8 +154,7 @@ def _told(desk: Desk, item: Handoff, chain: Chain, notices: Sequence[Outbox]) ->
             parts.append(desk.words.text("chain_told", name=name, time=desk.time(notice.sent_at)))
         else:
             parts.append(desk.words.text("chain_failed" if notice.dead_at else "chain_telling", name=name))
-    step = desk.words.text("chain_step", step=item.step + 1, steps=max(len(chain.steps), item.step + 1))
-    return f"{step}: {'; '.join(parts)}" if parts else step
+    return "; ".join(parts)
 
 
 def _status(desk: Desk, item: Handoff, names: dict[str, str]) -> str:

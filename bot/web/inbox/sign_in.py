@@ -13,12 +13,12 @@ from bot.content.inbox import load_inbox_wording
 from bot.store import clinicians
 from bot.store.models import Clinician
 from bot.store.session import DatabaseUnavailable
-from bot.web import auth, codes, second_factor, staff
-from bot.web.auth import HalfSignedIn, Refused, SignedIn
 from bot.web.inbox import door
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.door import COOKIE, HALF_COOKIE, PATH, SIGN_IN, Form, form_page, posted, problem, signed_in
-from bot.web.second_factor import Box
+from bot.web.people import auth, codes, second_factor, staff
+from bot.web.people.auth import HalfSignedIn, Refused, SignedIn
+from bot.web.people.second_factor import Box
 from bot.web.services import Services, in_thread
 
 CODE = f"{SIGN_IN}/code"

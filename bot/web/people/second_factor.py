@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 import segno
 from cryptography.fernet import InvalidToken
 
-from bot.web.keys import fernet
+from bot.web.people.keys import fernet
 
 STEP_SECONDS = 30
 DIGITS = 6

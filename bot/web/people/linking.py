@@ -18,11 +18,11 @@ from bot.store import audit, clinicians
 from bot.store.clinicians import LastAdmin
 from bot.store.models import Clinician
 from bot.store.session import Database
-from bot.web import staff
-from bot.web.auth import Device, SignedIn, open_session, refuse
-from bot.web.auth import Refused as NotIn
 from bot.web.identity import Refused
-from bot.web.oidc import Known, role_for
+from bot.web.people import staff
+from bot.web.people.auth import Device, SignedIn, open_session, refuse
+from bot.web.people.auth import Refused as NotIn
+from bot.web.people.oidc import Known, role_for
 
 _MANAGERS = tuple(role for role, rights in ROLES.items() if MANAGE in rights)
 

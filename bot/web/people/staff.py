@@ -17,7 +17,7 @@ from bot.store import audit, clinicians, sign_in_states
 from bot.store.models import Clinician
 from bot.store.session import Database
 from bot.store.sign_in_states import INVITATION
-from bot.web import auth, passwords
+from bot.web.people import auth, passwords
 
 INVITED_FOR = timedelta(hours=24)
 LONGEST_NAME, LONGEST_EMAIL = 120, 254
@@ -155,7 +155,7 @@ def change_password(db: Database, person: Clinician, password: str) -> None:
 
 
 def fault(person: Clinician, clinic_name: str, password: str, again: str) -> str | None:
-    """Why this password is not taken (``bot.web.passwords``; ``differ``: the two are not the same); None: it is."""
+    """Why this password is not taken (``passwords``; ``differ``: the two are not the same); None: it is."""
     found = passwords.fault(password, (person.name, person.email, clinic_name))
     return found or ("differ" if password != again else None)
 

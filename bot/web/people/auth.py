@@ -17,8 +17,9 @@ from sqlalchemy.orm import Session
 
 from bot.handoff.roles import ROLES
 from bot.store import audit, clinicians, sign_in_states
+from bot.store.columns import storable_text
 from bot.store.conversations import hash_token
-from bot.store.models import Clinician, storable_text
+from bot.store.models import Clinician
 from bot.store.session import Database, now
 
 _LONGEST_PASSWORD = 1024

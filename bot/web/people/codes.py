@@ -12,9 +12,9 @@ from bot.store import audit, clinicians, sign_in_states
 from bot.store.models import Clinician
 from bot.store.session import Database, now
 from bot.store.sign_in_states import HALF
-from bot.web import second_factor
-from bot.web.auth import Device, Refused, SignedIn, barred, open_session
-from bot.web.second_factor import Box, Factor, FactorUnreadable
+from bot.web.people import second_factor
+from bot.web.people.auth import Device, Refused, SignedIn, barred, open_session
+from bot.web.people.second_factor import Box, Factor, FactorUnreadable
 
 log = structlog.get_logger(__name__)
 CODE, RECOVERY = "code", "recovery_code"

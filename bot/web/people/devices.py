@@ -11,8 +11,8 @@ import secrets
 
 from cryptography.fernet import InvalidToken
 
-from bot.web.auth import Device
-from bot.web.keys import fernet
+from bot.web.people.auth import Device
+from bot.web.people.keys import fernet
 
 KEPT_DAYS = 180
 _USE = "known browsers"
