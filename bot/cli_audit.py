@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import datetime
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from bot.cli_shared import console, database, errors, stop
 from bot.settings import read_settings
 
 if TYPE_CHECKING:
     from bot.store.audit_check import Checked
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 audit_app = typer.Typer(help="Who did and saw what: check that it is whole, take a copy.", no_args_is_help=True)
 HASH_LENGTH = 64
 # What is wrong, as a sentence about row `seq`.
@@ -48,23 +44,23 @@ def verify(
     from bot.store import audit_check
 
     if expect and (len(expect) != HASH_LENGTH or set(expect) - set("0123456789abcdef")):
-        _stop(f"--expect is a hash of {HASH_LENGTH} letters and digits, as an earlier run printed it.")
+        stop(f"--expect is a hash of {HASH_LENGTH} letters and digits, as an earlier run printed it.")
     if file is not None:
         try:
             found = audit_check.check_file(file, expect)
         except audit_check.NotAnExport as error:
-            _stop(f"{file} is not an audit export: {error}.")
+            stop(f"{file} is not an audit export: {error}.")
         except (OSError, UnicodeDecodeError) as error:
-            _stop(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}.")
+            stop(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}.")
         found = [one for one in found if not clinic or one.clinic == clinic]
     else:
         if expect and not clinic:
-            _stop("--expect needs the clinic whose hash it is.")
-        with _database() as db:
+            stop("--expect needs the clinic whose hash it is.")
+        with database(read_settings().database_url) as db:
             with db.read() as session:
                 known = audit_check.clinics(session)
             if clinic and clinic not in known and not expect and clinic not in _clinics():
-                _stop(f"There is no clinic {clinic!r}. With an audit: {', '.join(known) or 'none'}.")
+                stop(f"There is no clinic {clinic!r}. With an audit: {', '.join(known) or 'none'}.")
             found = [audit_check.check(db, one, expect) for one in ([clinic] if clinic else known)]
     if not found:
         console.print("There is no audit yet.")
@@ -87,13 +83,13 @@ def export(
     from bot.store.rights import BY_CLINIC
 
     if form not in ("jsonl", "csv"):
-        _stop(f"--format is jsonl or csv, not {form!r}.")
+        stop(f"--format is jsonl or csv, not {form!r}.")
     start, end = _day(since), _day(until)
     end = None if end is None else end + datetime.timedelta(days=1)
-    with _database() as db:
+    with database(read_settings().database_url) as db:
         with db.read() as session:
             if clinic not in audit_check.clinics(session) and clinic not in _clinics():
-                _stop(f"There is no clinic {clinic!r}.")
+                stop(f"There is no clinic {clinic!r}.")
             first, last = audit_check.span(session, clinic, start, end)
         details = {"format": form, "first": first, "last": last}
         with db.begin() as session:
@@ -107,7 +103,7 @@ def export(
                 with file.open("w", encoding="utf-8", newline="") as stream:
                     stream.writelines(rows)
             except OSError as error:
-                _stop(f"{file} cannot be written: {error.strerror}.")
+                stop(f"{file} cannot be written: {error.strerror}.")
     errors.print(f"{max(0, last - first + 1)} rows of {clinic}.", markup=False)
 
 
@@ -134,27 +130,5 @@ def _day(text: str) -> datetime.datetime | None:
     try:
         day = datetime.date.fromisoformat(text)
     except ValueError:
-        _stop(f"{text!r} is not a date; write it as 2027-01-31.")
+        stop(f"{text!r} is not a date; write it as 2027-01-31.")
     return datetime.datetime(day.year, day.month, day.day, tzinfo=datetime.timezone.utc)
-
-
-@contextmanager
-def _database() -> Iterator[Any]:
-    from bot.store.session import DatabaseUnavailable, connect, upgrade
-
-    settings = read_settings()
-    try:
-        upgrade(settings.database_url)
-        db = connect(settings.database_url)
-        try:
-            yield db
-        finally:
-            db.close()
-    except DatabaseUnavailable as error:
-        _stop(f"The database cannot be used just now: {error}.")
-
-
-def _stop(sentence: str) -> Any:
-    """Ends the command with a sentence that says why."""
-    errors.print(sentence, style="red", markup=False)
-    raise typer.Exit(1)

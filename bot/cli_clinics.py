@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 import yaml
-from rich.console import Console
 from rich.table import Table
 
+from bot.cli_shared import console, database, stop
 from bot.settings import read_settings
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 clinics_app = typer.Typer(help="Clinics: their files, and what their admins have changed.", no_args_is_help=True)
 Id = Annotated[str, typer.Argument(help="Clinic id.")]
 
@@ -32,7 +28,7 @@ def list_clinics() -> None:
     from bot.store.clinic_settings import settings_of
 
     table = Table("Clinic", "Name", "Country", "Now", "Changed by its admin", box=None)
-    with _database(read_settings().database_url) as db, db.read() as session:
+    with database(read_settings().database_url) as db, db.read() as session:
         for file in load_clinics().values():
             found, changed = read_clinic(session, file), settings_of(session, file.id)
             now = "open" if found.clinic.hours.is_open(db.clock()) else "closed"
@@ -48,7 +44,7 @@ def show(clinic: Id) -> None:
     from bot.store.clinic_settings import settings_of
 
     file = _file(clinic)
-    with _database(read_settings().database_url) as db, db.read() as session:
+    with database(read_settings().database_url) as db, db.read() as session:
         found, changed = read_clinic(session, file), settings_of(session, clinic)
     for key, one in sorted(changed.items()):
         console.print(f"# {key}: changed at {one.at:%Y-%m-%d %H:%M} UTC by {one.by}", markup=False)
@@ -67,7 +63,7 @@ def check() -> None:
     from bot.live_clinics import read_clinic
 
     faults = []
-    with _database(read_settings().database_url) as db, db.read() as session:
+    with database(read_settings().database_url) as db, db.read() as session:
         for file in load_clinics().values():
             faults += [f"{file.id}, {key}: {why}" for key, why in sorted(read_clinic(session, file).broken.items())]
     for fault in faults:
@@ -85,10 +81,10 @@ def reset(clinic: Id, part: Annotated[str, typer.Argument(help="A part, as `pne 
     from bot.store.clinic_settings import go_back, settings_of
 
     file = _file(clinic)
-    with _database(read_settings().database_url) as db, db.begin() as session:
+    with database(read_settings().database_url) as db, db.begin() as session:
         changed = settings_of(session, clinic)
         if part not in changed:
-            _stop(f"{part!r} is as in the file. Changed: {', '.join(sorted(changed)) or 'nothing'}.")
+            stop(f"{part!r} is as in the file. Changed: {', '.join(sorted(changed)) or 'nothing'}.")
         broken = read_clinic(session, file).broken
         left = {key: one.value for key, one in changed.items() if key != part and key not in broken}
         with_changes(file, left)  # where the others need it, its sentence says so
@@ -101,26 +97,5 @@ def _file(clinic: str) -> Any:
 
     files = load_clinics()
     if clinic not in files:
-        _stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
+        stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
     return files[clinic]
-
-
-@contextmanager
-def _database(url: str) -> Iterator[Any]:
-    from bot.store.session import DatabaseUnavailable, connect, upgrade
-
-    try:
-        upgrade(url)
-        db = connect(url)
-        try:
-            yield db
-        finally:
-            db.close()
-    except DatabaseUnavailable as error:
-        _stop(f"The database cannot be used just now: {error}. Nothing was changed.")
-
-
-def _stop(sentence: str) -> Any:
-    """Ends the command with a sentence that says why."""
-    errors.print(sentence, style="red", markup=False)
-    raise typer.Exit(1)

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from bot.cli_shared import console, database, stop
 from bot.settings import read_settings
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 handoffs_app = typer.Typer(help="How handoffs reach a clinic: try it, and replay what failed.", no_args_is_help=True)
 
 
@@ -40,9 +36,9 @@ def test_channels(clinic: Annotated[str, typer.Argument(help="Clinic id.")]) -> 
 
     files = load_clinics()
     if clinic not in files:
-        _stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
+        stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
     settings = read_settings()
-    with _database(settings.database_url) as db:
+    with database(settings.database_url) as db:
         found = clinic_now(db, files[clinic])
     senders = make_senders(lambda _: found, settings, load_wording(), environ=os.environ)
     results = asyncio.run(try_channels(found, senders))
@@ -61,7 +57,7 @@ def show_dead(
     """Notices that could not be delivered, with their causes. Mend the cause, then: pne handoffs replay ID."""
     from bot.store import outbox
 
-    with _database(read_settings().database_url) as db, db.read() as session:
+    with database(read_settings().database_url) as db, db.read() as session:
         found = [(row, name) for row, name in outbox.dead_letters_of_all(session) if clinic in ("", name)]
     if not found:
         console.print("Nothing is undelivered.")
@@ -81,29 +77,8 @@ def replay(
     from bot.store import outbox
     from bot.store.rights import BY_CLINIC
 
-    with _database(read_settings().database_url) as db, db.begin() as session:
+    with database(read_settings().database_url) as db, db.begin() as session:
         done = outbox.replay(session, notice, actor=BY_CLINIC)
     if not done:
-        _stop(f"{notice!r} is no notice that was given up. See: pne handoffs dead")
+        stop(f"{notice!r} is no notice that was given up. See: pne handoffs dead")
     console.print(f"Due again: {notice}", markup=False)
-
-
-@contextmanager
-def _database(url: str) -> Iterator[Any]:
-    from bot.store.session import DatabaseUnavailable, connect, upgrade
-
-    try:
-        upgrade(url)
-        db = connect(url)
-        try:
-            yield db
-        finally:
-            db.close()
-    except DatabaseUnavailable as error:
-        _stop(f"The database cannot be used just now: {error}. Nothing was changed.")
-
-
-def _stop(sentence: str) -> Any:
-    """Ends the command with a sentence that says why."""
-    errors.print(sentence, style="red", markup=False)
-    raise typer.Exit(1)

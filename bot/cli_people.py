@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from bot.cli_shared import console, database, errors, stop
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store.audit import SYSTEM
 
 clinician_app = typer.Typer(help="People of a clinic who may open its inbox.", no_args_is_help=True)
-console = Console(stderr=True, highlight=False)
 Clinic = Annotated[str, typer.Option(help="Clinic id. Default: PNE_CLINIC.")]
 
 
@@ -25,8 +24,10 @@ def demo() -> None:
     settings = read_settings()
     if settings.production:
         raise SettingsError("There is no demo clinician in production. Use: pne clinician add")
-    for person in demo_people(_database(settings), settings.default_clinic):
-        console.print(f"{person.role}: sign in as {person.email} with password {person.password}", markup=False)
+    with database(settings.database_url) as db:
+        made = demo_people(db, settings.default_clinic)
+    for person in made:
+        errors.print(f"{person.role}: sign in as {person.email} with password {person.password}", markup=False)
 
 
 @clinician_app.command("add")
@@ -37,13 +38,14 @@ def add(email: str, name: str, clinic: Clinic = "", role: str = "clinician") -> 
 
     settings = read_settings()
     if role not in ROLES:
-        _stop(f"There is no role {role!r}: use one of {', '.join(ROLES)}.")
+        stop(f"There is no role {role!r}: use one of {', '.join(ROLES)}.")
     try:
-        _made, token = staff.add(_database(settings), _clinic(settings, clinic), email, name, role, SYSTEM)
+        with database(settings.database_url) as db:
+            _made, token = staff.add(db, _clinic(settings, clinic), email, name, role, SYSTEM)
     except staff.AddressTaken:
-        _stop(f"{email} is on the list of a clinic already.")
+        stop(f"{email} is on the list of a clinic already.")
     except ValueError:
-        _stop("Write an e-mail address and a name.")
+        stop("Write an e-mail address and a name.")
     _link(settings, email, token)
 
 
@@ -53,21 +55,21 @@ def list_people(clinic: Clinic = "") -> None:
     from bot.store.clinicians import people
 
     settings = read_settings()
-    db = _database(settings)
-    with db.read() as session:
+    with database(settings.database_url) as db, db.read() as session:
+        at = db.clock()
         found = people(session, _clinic(settings, clinic))
     table = Table("Address", "Name", "Role", "State", box=None)
     for person in found:
         states = {
             "shut out": person.disabled_at is not None,
-            "paused": person.locked_until is not None and person.locked_until > db.clock(),
+            "paused": person.locked_until is not None and person.locked_until > at,
             "no password yet": not person.password_hash and not person.oidc_subject,
             "provider": person.oidc_subject is not None,
             "app": person.totp_secret is not None,
         }
         state = ", ".join(name for name, true in states.items() if true)
         table.add_row(person.email, person.name, person.role, state)
-    Console(highlight=False, width=160).print(table)
+    console.print(table)
 
 
 @clinician_app.command("role")
@@ -77,9 +79,9 @@ def role(email: str, role: str) -> None:
     from bot.web.people import staff
 
     if role not in ROLES:
-        _stop(f"There is no role {role!r}: use one of {', '.join(ROLES)}.")
+        stop(f"There is no role {role!r}: use one of {', '.join(ROLES)}.")
     _act(email, lambda db, clinic, person: staff.set_role(db, clinic, person, role, SYSTEM))
-    console.print(f"{email}: {role}", markup=False)
+    errors.print(f"{email}: {role}", markup=False)
 
 
 @clinician_app.command("disable")
@@ -88,7 +90,7 @@ def disable(email: str) -> None:
     from bot.web.people import staff
 
     _act(email, lambda db, clinic, person: staff.disable(db, clinic, person, SYSTEM))
-    console.print(f"{email} is shut out.", markup=False)
+    errors.print(f"{email} is shut out.", markup=False)
 
 
 @clinician_app.command("enable")
@@ -97,7 +99,7 @@ def enable(email: str) -> None:
     from bot.web.people import staff
 
     _act(email, lambda db, clinic, person: staff.enable(db, clinic, person, SYSTEM))
-    console.print(f"{email} may sign in again.", markup=False)
+    errors.print(f"{email} may sign in again.", markup=False)
 
 
 @clinician_app.command("reset")
@@ -118,30 +120,22 @@ def reset(
 def _act(email: str, act: Callable[[Any, str, str], Any]) -> Any:
     from bot.store.clinicians import LastAdmin, clinician_by_email
 
-    db = _database(read_settings())
-    with db.read() as session:
-        found = clinician_by_email(session, email)
-    if found is None:
-        _stop(f"Nobody has the address {email}. pne clinician list shows who there is.")
-        return None
-    try:
-        return act(db, found.clinic, found.id)
-    except LastAdmin:
-        _stop("This is the clinic's only admin who can sign in. Make somebody else an admin first.")
+    with database(read_settings().database_url) as db:
+        with db.read() as session:
+            found = clinician_by_email(session, email)
+        if found is None:
+            stop(f"Nobody has the address {email}. pne clinician list shows who there is.")
+        try:
+            return act(db, found.clinic, found.id)
+        except LastAdmin:
+            stop("This is the clinic's only admin who can sign in. Make somebody else an admin first.")
 
 
 def _link(settings: Settings, email: str, token: str) -> None:
     from bot.web.inbox.sign_in import INVITATION
 
-    console.print(f"{email} chooses a password here, once, within 24 hours:", markup=False)
+    errors.print(f"{email} chooses a password here, once, within 24 hours:", markup=False)
     typer.echo(f"{settings.public_url.rstrip('/')}{INVITATION}/{token}")
-
-
-def _database(settings: Settings) -> Any:
-    from bot.store.session import connect, upgrade
-
-    upgrade(settings.database_url)
-    return connect(settings.database_url)
 
 
 def _clinic(settings: Settings, asked: str) -> str:
@@ -149,10 +143,5 @@ def _clinic(settings: Settings, asked: str) -> str:
 
     clinic = asked or settings.default_clinic
     if clinic not in load_clinics():
-        _stop(f"There is no clinic {clinic!r} in data/clinics.")
+        stop(f"There is no clinic {clinic!r} in data/clinics.")
     return clinic
-
-
-def _stop(why: str) -> None:
-    console.print(why, style="red", markup=False)
-    raise typer.Exit(1)

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bot.cli_shared import console, database, errors, stop
 from bot.settings import Settings, read_settings
 
 T = TypeVar("T")
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
 Conversation = Annotated[str, typer.Argument(help="The conversation's id, as the patient's own copy shows it.")]
 
 
@@ -52,11 +50,11 @@ def show_report(
 
     files = load_clinics()
     if clinic not in files:
-        _stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
+        stop(f"There is no clinic {clinic!r}. Known: {', '.join(sorted(files))}.")
     first, last = _day(since), _day(until)
     if first and last and first >= last:
-        _stop("--until must be a later day than --since.")
-    with _database(read_settings()) as db:
+        stop("--until must be a later day than --since.")
+    with database(read_settings().database_url) as db:
         about = report_view.about(clinic_now(db, files[clinic]))
         period = Period(*(midnight(day, about.zone) if day else None for day in (first, last)))
         with db.of(clinic).read() as session:
@@ -86,9 +84,9 @@ def export_conversation(
     from bot.web.rights import everything
 
     if form not in ("html", "json"):
-        _stop(f"--format is html or json, not {form!r}.")
+        stop(f"--format is html or json, not {form!r}.")
     settings = read_settings()
-    with _database(settings) as db, _named(conversation):
+    with database(settings.database_url) as db, _named(conversation):
         found = _with_rasa(settings, lambda assistant: everything(db, assistant, conversation))
         with db.begin() as session:
             rights.record_export(session, conversation, rights.BY_CLINIC)
@@ -102,7 +100,7 @@ def export_conversation(
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
     except OSError as error:
-        _stop(f"{file} cannot be written: {error.strerror}.")
+        stop(f"{file} cannot be written: {error.strerror}.")
     missing = " What the dialogue noted is missing: Rasa does not answer." if found["facts"] is None else ""
     errors.print(f"Written: {file}.{missing}", markup=False)
 
@@ -120,7 +118,7 @@ def erase_conversation(
     from bot.web.rights import erase_everything, erase_left_over, settle
 
     settings = read_settings()
-    with _database(settings) as db, _named(conversation):
+    with database(settings.database_url) as db, _named(conversation):
         with db.read() as session:
             found = conversation_with(session, conversation)
             erased, clinic, at = rights.is_erased(found), found.clinic, found.updated_at
@@ -172,23 +170,8 @@ def _day(text: str) -> datetime.date | None:
     try:
         return datetime.date.fromisoformat(text)
     except ValueError:
-        _stop(f"{text!r} is not a date; write it as 2027-01-31.")
+        stop(f"{text!r} is not a date; write it as 2027-01-31.")
     return None
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[Any]:
-    from bot.store.session import DatabaseUnavailable, connect, upgrade
-
-    try:
-        upgrade(settings.database_url)
-        db = connect(settings.database_url)
-        try:
-            yield db
-        finally:
-            db.close()
-    except DatabaseUnavailable as error:
-        _stop(f"The database cannot be used just now: {error}. Nothing was changed.")
 
 
 @contextmanager
@@ -199,9 +182,9 @@ def _named(conversation: str) -> Iterator[None]:
     try:
         yield
     except UnknownConversation:
-        _stop(f"There is no conversation {conversation!r}.")
+        stop(f"There is no conversation {conversation!r}.")
     except OpenHandoff:
-        _stop(
+        stop(
             "A message of this conversation is with the clinic's team: close it in the inbox first. Nothing was erased."
         )
 
@@ -222,9 +205,3 @@ def _with_rasa(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
             await assistant.client.aclose()
 
     return asyncio.run(run())
-
-
-def _stop(sentence: str) -> Any:
-    """Ends the command with a sentence that says why."""
-    errors.print(sentence, style="red", markup=False)
-    raise typer.Exit(1)
