@@ -8,15 +8,16 @@ The packages, and what each may import (tests/unit/test_imports.py enforces it):
 - ``nlu``            Rasa graph components, thin, over ``safety`` and ``understanding``.
 - ``channels``       the Rasa side of the web app's line: channel, tracker store, responses.
 - ``store``          SQLAlchemy models, queries by subject, migrations. Knows nothing above it.
-- ``handoff``        raise, claim, return and close a handoff; outbox worker and deliveries.
-- ``web``            Starlette: patient API, pages, clinician inbox.
+- ``handoff``        a handoff's life and its chain of contacts; outbox worker, e-mail, webhook, FHIR.
+- ``web``            Starlette: patient API and pages; ``web.inbox`` the clinic's pages, ``web.people`` signing in.
+- ``live_clinics``   the clinics' files with what their admins have changed, as they are now.
 - ``rasa_light``     our entry to everything Rasa, without TensorFlow.
 - ``settings``       one typed settings object from the environment.
 - ``screening``      ``safety`` as our processes use it: the rules and the trained soft layer with its encoder.
 - ``training``       trains the models when what they are made of has changed.
 - ``safety_card*``   counts what the screening catches and misses on the labelled messages (``pne safety-card``).
 - ``processes``      starts and watches the parts (``pne up``).
-- ``cli``            the ``pne`` command.
+- ``cli``, ``cli_*``  the ``pne`` command, a file for each of its subjects.
 
 ``safety``, ``content`` and ``understanding`` import neither Rasa nor SQLAlchemy nor Starlette;
 only ``nlu``, ``channels`` and ``rasa_light`` import rasa; only ``actions/`` imports rasa_sdk;

@@ -1,8 +1,9 @@
 """A process that is killed with signal 9 at a chosen step between a patient's message and its delivered notices.
 
-Started once (``python -m tests.support.killed CONFIG``), it loads everything, then forks a child for each line of JSON
-that it reads: the child takes the message in, sends what the outbox holds, and is killed at step `kill_at` (every
-statement, every commit, and before and after every sending is a step). Nothing that has threads is loaded before.
+Started once (``python -m tests.support.killed CONFIG``), it lives one life unharmed, so that everything is loaded, and
+says how many steps that took: every statement, every commit, and before and after every sending is a step. Then it
+forks a child for each line of JSON that it reads: the child takes the message in, sends what the outbox holds, and is
+killed at step `kill_at`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from sqlalchemy import event, select
 
 from bot import safety
-from bot.content import load_clinics, load_wording
+from bot.content import load_wording
 from bot.handoff import worker
 from bot.handoff.climb import CLIMB
 from bot.handoff.deliveries import deliveries
@@ -56,36 +57,29 @@ class Silent:
 def main() -> None:
     config = json.loads(sys.argv[1])
     safety.load_cues()
-    turns.screen(turns.Incoming("", load_clinics()["demo"], "", config["words"]))
-    print("ready", flush=True)
+    fuse = Fuse(None)
+    asyncio.run(_work(config, {**config["first"], "ahead": 0}, fuse))
+    print(fuse.count, flush=True)
     for line in sys.stdin:
         asked = json.loads(line)
-        reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            os.close(reading)
-            _live(config, asked, writing)
-        os.close(writing)
-        with os.fdopen(reading) as pipe:
-            steps = pipe.read()
+            _live(config, asked)
         _, status = os.waitpid(child, 0)
-        killed = os.WIFSIGNALED(status)
-        print(json.dumps({"killed": killed, "code": status, "steps": int(steps or 0)}), flush=True)
+        print(json.dumps({"killed": os.WIFSIGNALED(status), "code": status}), flush=True)
 
 
-def _live(config: dict[str, str], asked: dict[str, Any], writing: int) -> None:
+def _live(config: dict[str, Any], asked: dict[str, Any]) -> None:
     """One life of the process. Never returns."""
     try:
-        fuse = Fuse(asked["kill_at"])
-        asyncio.run(asyncio.wait_for(_work(config, asked, fuse), 60))
-        os.write(writing, str(fuse.count).encode())
+        asyncio.run(asyncio.wait_for(_work(config, asked, Fuse(asked["kill_at"])), 60))
     except BaseException:
         traceback.print_exc()
         os._exit(3)
     os._exit(0)
 
 
-async def _work(config: dict[str, str], asked: dict[str, Any], fuse: Fuse) -> None:
+async def _work(config: dict[str, Any], asked: dict[str, Any], fuse: Fuse) -> None:
     ahead = timedelta(seconds=asked["ahead"])
     db = connect(config["database"], lambda: utc_now() + ahead)
     event.listen(db.engine, "before_cursor_execute", fuse.burn)
