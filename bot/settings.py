@@ -26,8 +26,8 @@ class SettingsError(Exception):
     """A setting is missing or unsafe. The message says which one and what to do."""
 
 
-def _setting(variable: str, default: Any) -> Any:
-    return field(default=default, metadata={"variable": variable})
+def _setting(variable: str, default: Any, secret: bool = False) -> Any:
+    return field(default=default, metadata={"variable": variable}, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -37,15 +37,15 @@ class Settings:
     environment: str = _setting("PNE_ENVIRONMENT", DEVELOPMENT)
     host: str = _setting("PNE_HOST", "127.0.0.1")
     port: int = _setting("PNE_PORT", 8080)
-    database_url: str = _setting("PNE_DATABASE_URL", "sqlite:///var/pne.db")
-    tracker_url: str = _setting("PNE_TRACKER_URL", "sqlite:///var/tracker.db")
+    database_url: str = _setting("PNE_DATABASE_URL", "sqlite:///var/pne.db", secret=True)
+    tracker_url: str = _setting("PNE_TRACKER_URL", "sqlite:///var/tracker.db", secret=True)
     rasa_port: int = _setting("PNE_RASA_PORT", 5055)
     actions_port: int = _setting("PNE_ACTIONS_PORT", 5056)
-    rasa_secret: str = _setting("PNE_RASA_SECRET", "")
+    rasa_secret: str = _setting("PNE_RASA_SECRET", "", secret=True)
     rasa_timeout: float = _setting("PNE_RASA_TIMEOUT", 10.0)
     public_url: str = _setting("PNE_PUBLIC_URL", "http://127.0.0.1:8080")
     default_clinic: str = _setting("PNE_CLINIC", "demo")
-    smtp_url: str = _setting("PNE_SMTP_URL", "")
+    smtp_url: str = _setting("PNE_SMTP_URL", "", secret=True)
     mail_from: str = _setting("PNE_MAIL_FROM", "pne-tutor@localhost")
     rate_per_minute: int = _setting("PNE_RATE_PER_MINUTE", 30)
     rate_per_address: int = _setting("PNE_RATE_PER_ADDRESS", 120)
@@ -53,7 +53,7 @@ class Settings:
     clinician_hours: int = _setting("PNE_CLINICIAN_HOURS", 12)
     idle_minutes: int = _setting("PNE_IDLE_MINUTES", 15)
     second_factor: str = _setting("PNE_SECOND_FACTOR", "")
-    secret_key: str = _setting("PNE_SECRET_KEY", "")
+    secret_key: str = _setting("PNE_SECRET_KEY", "", secret=True)
     log_level: str = _setting("PNE_LOG_LEVEL", "info")
     var: str = _setting("PNE_VAR", "var")
 

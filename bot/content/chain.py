@@ -14,7 +14,8 @@ EMAIL, WEBHOOK, FHIR = "email", "webhook", "fhir"
 TIERS = ("T0", "T1", "T2", "T3", "T4")
 ALWAYS, OPEN, CLOSED = "always", "open", "closed"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-URL = re.compile(r"https://\S+|http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?")
+# Without a user and password in it: addresses stand in causes and logs.
+URL = re.compile(r"https://[^\s/@]+(/\S*)?|http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?")
 
 
 @dataclass(frozen=True)

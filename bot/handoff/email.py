@@ -109,6 +109,8 @@ class Mailer:
 
     def _compose(self, notice: Due) -> EmailMessage:
         clinic = self.clinics(notice.clinic)
+        if clinic.id != notice.clinic:  # its file is gone: another clinic's people must not be told in its place
+            raise Undeliverable("This clinic has no file any more, so nobody is known to write to.")
         values = {
             "tier": self.words.tiers.get(notice.tier, notice.tier),
             "clinic": clinic.name,

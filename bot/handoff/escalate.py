@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -18,14 +18,17 @@ from bot.content import Clinic
 from bot.handoff import notices
 from bot.handoff.items import note_act
 from bot.handoff.states import TIERS
-from bot.store import audit
+from bot.handoff.steps import let_go
+from bot.store import audit, events
 from bot.store.columns import storable_text
 from bot.store.conversations import BOT, CLOSED, ensure_conversation, locked_conversation, set_state
 from bot.store.conversations import WAITING as CONVERSATION_WAITING
-from bot.store.handoffs import OPEN, RAISED, WAITING, handoff_for_message, handoffs_in, open_of_family
+from bot.store.handoffs import HELD, OPEN, RAISED, WAITING, handoff_for_message, handoffs_in, open_of_family
 from bot.store.models import Attached, Handoff
 from bot.store.session import Database, insert_once, now, transaction
 
+# Who has neither taken an item nor written for so long may have gone home: a new red flag must not wait for them.
+THERE = timedelta(minutes=30)
 # The family of a message whose category nobody named.
 OTHER = "other"
 
@@ -35,7 +38,7 @@ class Raised:
     """The handoff of a message: `state` is the conversation's (who answers), `at` when it was raised.
 
     `created`: by this call. `attached`: the message was put with one of its family that was open; `graver`: and has
-    made that one more urgent.
+    made that one more urgent; `anew`: and the team was told again.
     """
 
     handoff_id: str
@@ -44,6 +47,7 @@ class Raised:
     at: datetime
     attached: bool = False
     graver: bool = False
+    anew: bool = False
 
 
 def raise_handoff(
@@ -90,8 +94,8 @@ def raise_handoff(
         still_open = open_of_family(session, conversation_id, category)
         if still_open is not None:
             more = {"rule": rule, "words": words, "about": dict(about or {})}
-            graver = _attach(session, still_open, own, message_key, tier, more)
-            return Raised(still_open.id, False, conversation.state, still_open.created_at, True, graver)
+            graver, anew = _attach(session, still_open, own, message_key, tier, more)
+            return Raised(still_open.id, False, conversation.state, still_open.created_at, True, graver, anew)
         at = now(session)
         item = Handoff(
             id=str(uuid.uuid4()),
@@ -112,21 +116,13 @@ def raise_handoff(
         )
         session.add(item)
         session.flush()
-        begin_chain(session, item, own)
+        notices.begin_chain(session, item, own)
+        notices.tell_systems(session, item, own.chain, notices.RAISED)
         note_act(session, item, audit.SYSTEM, "raised", tier=tier, category=category, rule=rule)
         if conversation.state in (BOT, CLOSED):
             set_state(session, conversation_id, CONVERSATION_WAITING)
         session.flush()
         return Raised(item.id, True, conversation.state, item.created_at)
-
-
-def begin_chain(session: Session, item: Handoff, clinic: Clinic) -> None:
-    """Tells the first step of the clinic's chain and its systems, and starts the clock towards the next step."""
-    at = now(session)
-    item.step = 0
-    item.climb_at = clinic.chain.deadline(item.tier, clinic.hours, at)
-    notices.tell_step(session, item, clinic.chain, 0, notices.RAISED)
-    notices.tell_systems(session, item, clinic.chain, notices.RAISED)
 
 
 def add_note(where: Database | Session, conversation_id: str, note: str) -> bool:
@@ -145,21 +141,31 @@ def add_note(where: Database | Session, conversation_id: str, note: str) -> bool
 
 def _attach(
     session: Session, item: Handoff, clinic: Clinic, message_key: str, tier: str, more: Mapping[str, Any]
-) -> bool:
-    """Puts a message with an open handoff. Says whether it made it graver."""
-    insert_once(
-        session, Attached, handoff_id=item.id, message_key=message_key, at=now(session), tier=tier, **more
-    )
+) -> tuple[bool, bool]:
+    """Puts a message with an open handoff. Says whether it made it graver, and whether the team is told anew: because
+    it did, because the chain had ended, or because whoever holds it has not been there for a while."""
+    insert_once(session, Attached, handoff_id=item.id, message_key=message_key, at=now(session), tier=tier, **more)
     item.version += 1
     graver = tier < item.tier
     note_act(session, item, audit.SYSTEM, "attached", tier=tier, rule=more["rule"], graver=graver)
     if graver:
         item.tier = tier
         item.rule = more["rule"] or item.rule
-        if item.status in WAITING:
-            item.exhausted_at = None
-            begin_chain(session, item, clinic)
+    flag = more["rule"] is not None
+    anew = False
+    if item.status in HELD and flag and not _somebody_there(session, item):
+        let_go(session, item.conversation_id, item.claimed_by, clinic, audit.SYSTEM)
+        anew = True
+    elif item.status in WAITING and (graver or (flag and item.exhausted_at is not None)):
+        notices.begin_chain(session, item, clinic)
+        anew = True
+    notices.tell_change(session, item)
     session.flush()
-    return graver
+    return graver, anew
 
 
+def _somebody_there(session: Session, item: Handoff) -> bool:
+    """Whether the holder has taken the item, or written to the person, a short while ago."""
+    wrote = events.latest_events(session, item.conversation_id, 1, author=events.CLINICIAN)
+    last = max([item.claimed_at, *(event.at for event in wrote)])
+    return bool(now(session) - last < THERE)

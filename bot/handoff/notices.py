@@ -5,9 +5,11 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot.content import Clinic
 from bot.content.chain import FHIR, WEBHOOK, Chain
 from bot.store import outbox
 from bot.store.models import Handoff, Outbox
+from bot.store.session import now
 
 RAISED, ESCALATED, EXHAUSTED, CHANGED = "raised", "escalated", "exhausted", "changed"
 # Channels that hear of everything, beside the people of the chain.
@@ -20,6 +22,15 @@ def tell_step(session: Session, item: Handoff, chain: Chain, place: int, kind: s
     for contact in step.contacts:
         outbox.enqueue(session, item, contact.channel, kind, contact=contact.id, step=place)
     return tuple(contact.name for contact in step.contacts)
+
+
+def begin_chain(session: Session, item: Handoff, clinic: Clinic) -> None:
+    """Tells the first step of the clinic's chain, and starts the clock towards the next one. A chain that had ended
+    begins anew."""
+    item.step = 0
+    item.exhausted_at = None
+    item.climb_at = clinic.chain.deadline(item.tier, clinic.hours, now(session))
+    tell_step(session, item, clinic.chain, 0, RAISED)
 
 
 def tell_systems(session: Session, item: Handoff, chain: Chain, kind: str) -> None:

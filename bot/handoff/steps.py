@@ -77,8 +77,9 @@ def mark_seen(where: Database | Session, handoff_id: str, clinician: Clinician) 
         first = item.seen_at is None
         if first:
             item.seen_at = now(session)
-        item.status = STEPS.get((item.status, SEE), item.status)
-        if first:
+        opened = STEPS.get((item.status, SEE), item.status)
+        if opened != item.status:
+            item.status = opened
             notices.tell_change(session, item)
         note_act(session, item, clinician.id, "seen")
         session.flush()
@@ -135,25 +136,33 @@ def release(where: Database | Session, handoff_id: str, clinician: Clinician, cl
         item, conversation = locked_item(session, handoff_id, clinician)
         next_status(item.status, RELEASE)
         _only_holder(item, clinician)
-        for held in _held_by(session, conversation, clinician.id):
-            held.status = next_status(held.status, RELEASE)
-            held.claimed_by, held.claimed_at, held.snoozed_until = None, None, None
-            held.version += 1
-            held.climb_at = clinic.chain.deadline(held.tier, clinic.hours, now(session))
-            held.step = 0
-            notices.tell_step(session, held, clinic.chain, 0, notices.RAISED)
-            note_act(session, held, clinician.id, "released")
-            notices.tell_change(session, held)
-        others = [h.status for h in handoffs_in(session, conversation.id) if h is not item]
-        _pass_on(session, conversation, conversation_after(conversation.state, RELEASE, CLAIMED, others))
+        let_go(session, conversation.id, clinician.id, clinic, clinician.id)
         session.flush()
         return Stepped(item, conversation.state)
+
+
+def let_go(session: Session, conversation_id: str, holder: str, clinic: Clinic, actor: str) -> None:
+    """Everything of a conversation that `holder` has goes back into the queue, and its chain begins anew. The
+    conversation must be locked. `actor`: who did it, for the audit."""
+    conversation = locked_conversation(session, conversation_id)
+    before = conversation.state
+    for held in _held_by(session, conversation, holder):
+        held.status = next_status(held.status, RELEASE)
+        held.claimed_by, held.claimed_at, held.snoozed_until = None, None, None
+        held.version += 1
+        notices.begin_chain(session, held, clinic)
+        note_act(session, held, actor, "released")
+        notices.tell_change(session, held)
+    still = [item.status for item in handoffs_in(session, conversation.id)]
+    _pass_on(session, conversation, conversation_after(before, RELEASE, CLAIMED, still))
+    session.flush()
 
 
 def reassign(
     where: Database | Session, handoff_id: str, clinician: Clinician, to: Clinician, any_holder: bool = False
 ) -> Stepped:
-    """Gives the conversation to a colleague: all items of it that wait or are held. `any_holder`: also another's.
+    """Gives the conversation to a colleague: all of it that somebody has. `any_holder`: also another's. What waits goes
+    on climbing until a person takes it.
 
     The colleague must be of the same clinic and not disabled. Raises UnknownHandoff, NoSuchPerson, NotAllowed,
     NotYours.
@@ -162,18 +171,15 @@ def reassign(
         item, conversation = locked_item(session, handoff_id, clinician)
         if to.clinic != clinician.clinic or to.disabled_at is not None:
             raise NoSuchPerson
-        if item.status not in HELD:
-            next_status(item.status, CLAIM)
+        next_status(item.status, RELEASE)
         if conversation.holder is not None and conversation.holder != clinician.id and not any_holder:
             raise NotYours(conversation.holder)
-        for open_item in [h for h in handoffs_in(session, conversation.id) if h.status in WAITING or h.status in HELD]:
-            if open_item.status in WAITING:
-                _take(session, open_item, to.id)
-            open_item.claimed_by = to.id
-            open_item.snoozed_until = None
-            open_item.version += 1
-            note_act(session, open_item, clinician.id, "reassigned", to=to.id)
-            notices.tell_change(session, open_item)
+        for held in [h for h in handoffs_in(session, conversation.id) if h.status in HELD]:
+            held.claimed_by = to.id
+            held.snoozed_until = None
+            held.version += 1
+            note_act(session, held, clinician.id, "reassigned", to=to.id)
+            notices.tell_change(session, held)
         set_state(session, conversation.id, HUMAN, holder=to.id)
         session.flush()
         return Stepped(item, conversation.state)
@@ -272,6 +278,7 @@ def _take(session: Session, item: Handoff, clinician_id: str) -> None:
     item.status = next_status(item.status, CLAIM)
     item.claimed_by = clinician_id
     item.claimed_at = now(session)
+    item.seen_at = item.seen_at or item.claimed_at
     item.climb_at = None
     item.version += 1
 

@@ -58,7 +58,7 @@ async def post(
         raise Undeliverable(str(error)) from None
     content = json.dumps(body, separators=(",", ":")).encode()
     headers = signed_headers(secrets, message_id, at, content)
-    who = f"The webhook at {urlsplit(hook.url).netloc}"
+    who = f"The webhook at {urlsplit(hook.url).hostname}"
     need_accepted(await call(line, "POST", hook.url, who=who, headers=headers, content=content), at)
 
 

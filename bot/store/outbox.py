@@ -10,14 +10,17 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.store import audit
+from bot.store.handoffs import WAITING
 from bot.store.models import Handoff, Heartbeat, Outbox
 from bot.store.session import insert_once, now
+
+# The receipt of a notice that nobody needed any more when its turn came.
+NOT_NEEDED = "not needed"
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,12 @@ def enqueue(
 
     `kind` is what happened, `contact` who of the clinic's chain it is for (empty: the channel itself).
     """
-    # The handoff's version makes the same step, taken again, a notice of its own.
-    named = ".".join((item.id, channel, quote(contact or kind, safe=""), str(step), str(item.version)))
-    at = now(session)
+    at, row_id = now(session), str(uuid.uuid4())
     row = Outbox(
-        id=str(uuid.uuid4()),
+        id=row_id,
         handoff_id=item.id,
         channel=channel,
-        message_id=f"<{named}@pne-tutor.invalid>",
+        message_id=f"<{item.id}.{row_id}@pne-tutor.invalid>",
         due_at=at,
         attempts=0,
         kind=kind,
@@ -89,6 +90,9 @@ def lease(
     ).all()
     taken = []
     for row, handoff in rows:
+        if row.contact and handoff.status not in WAITING:  # somebody has come: nobody else must be got up
+            row.sent_at, row.receipt = now(session), NOT_NEEDED
+            continue
         row.leased_until = now(session) + duration
         row.lease_owner = owner
         row.attempts += 1

@@ -60,9 +60,9 @@ def hand_over(
 ) -> None:
     """Pass the message on, and say what became of it. `answer`: the words shown were those of this answer."""
     raised = _pass_on(services, session, incoming, finding, unanswered, answer)
-    if raised.attached and not raised.graver:
+    if raised.attached:
         key = "handoff_still" if unanswered else "handoff_again"
-        handoffs.tell_again(services, session, incoming.clinic, raised.handoff_id, key)
+        handoffs.tell_again(services, session, incoming.clinic, raised, key)
     else:
         handoffs.tell_raised(services, session, incoming.clinic, raised, person=finding is None)
 
@@ -111,10 +111,14 @@ def person_by_words(services: Services, session: Session, incoming: Incoming) ->
     """Somebody asked for a person in words: Rasa's action has passed it on, or it is passed on here."""
     found = handoff_for_message(session, incoming.conversation_id, incoming.key)
     if found is not None:
-        raised = Raised(found.id, False, "waiting", found.created_at)
+        state = conversations.conversation_with(session, incoming.conversation_id).state
+        raised = Raised(found.id, False, state, found.created_at, attached=found.message_key != incoming.key)
     else:
         raised = _pass_on(services, session, incoming, None)
-    handoffs.tell_raised(services, session, incoming.clinic, raised, person=True)
+    if raised.attached:
+        handoffs.tell_again(services, session, incoming.clinic, raised, "handoff_again")
+    else:
+        handoffs.tell_raised(services, session, incoming.clinic, raised, person=True)
 
 
 def take_back(services: Services, session: Session, incoming: Incoming) -> None:

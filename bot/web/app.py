@@ -170,10 +170,15 @@ async def _http_problem(request: Request, error: Exception) -> Response:
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, cause=type(error).__name__)
+    log.error("request_failed", path=_without_ids(request.url.path), cause=type(error).__name__)
     response = problem_response(request, Problem("internal"))
     response.headers.update(HEADERS)  # made outside of SecurityHeaders
     return response
+
+
+def _without_ids(path: str) -> str:
+    """A path for the log: a part that may be an id or a token is left out."""
+    return "/".join(part if len(part) < 20 and part.replace("-", "").isalpha() else "…" for part in path.split("/")[1:])
 
 
 class SecurityHeaders:

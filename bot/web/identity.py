@@ -223,13 +223,18 @@ def _secret(clinic: str, identity: Identity, environ: Mapping[str, str]) -> byte
     return secret
 
 
-def safe_address(url: str) -> bool:
+def safe_address(url: str, named_by: str = "") -> bool:
+    """Whether we may call this address: https, or loopback in development. `named_by`: whoever gave it to us may send
+    us to our own loopback only if they are there themselves."""
     try:
         parts = urlsplit(url)
         host = parts.hostname
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and host in _LOOPBACK))
+    inside = host in _LOOPBACK
+    if inside and named_by and urlsplit(named_by).hostname not in _LOOPBACK:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and inside))
 
 
 def key_set(raw: bytes) -> dict[str, list[Jwk]]:

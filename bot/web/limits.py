@@ -20,23 +20,26 @@ class Limits:
     clock: Callable[[], float] = time.monotonic
     _seen: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict)
 
-    def wait(self, conversation_id: str, address: str) -> int:
-        """Seconds to wait before this message may come; 0 lets it in and counts it."""
+    def wait(self, conversation_id: str, address: str | None) -> int:
+        """Seconds to wait before this message may come; 0 lets it in and counts it. An address of None is not counted.
+
+        The address comes first, and what is refused leaves nothing behind: whoever asks in ever new names from one
+        place must not push out what is remembered of the others."""
         now = self.clock()
-        windows = [(f"c:{conversation_id}", self.per_conversation), (f"a:{address}", self.per_address)]
+        windows = [(f"c:{conversation_id}", self.per_conversation)]
+        if address is not None:
+            windows.insert(0, (f"a:{address}", self.per_address))
         for key, most in windows:
-            times = self._window(key, now)
+            times = self._seen.get(key)
+            while times and now - times[0] >= MINUTE:
+                times.popleft()
+            if times is None:
+                continue
+            self._seen.move_to_end(key)
             if len(times) >= most:
                 return max(1, int(MINUTE - (now - times[0])) + 1)
         for key, _ in windows:
-            self._window(key, now).append(now)
-        return 0
-
-    def _window(self, key: str, now: float) -> deque[float]:
-        times = self._seen.setdefault(key, deque())
-        self._seen.move_to_end(key)
-        while times and now - times[0] >= MINUTE:
-            times.popleft()
+            self._seen.setdefault(key, deque()).append(now)
         while len(self._seen) > MOST_KEYS:
             self._seen.popitem(last=False)
-        return times
+        return 0

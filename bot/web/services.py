@@ -43,6 +43,8 @@ class Services:
     limits: Limits
     # Tries to sign in to the inbox: per e-mail address and per network address, a minute.
     sign_in_limits: Limits = field(default_factory=lambda: Limits(6, 20))
+    # Sign-ins that begin at a clinic's identity provider: per known browser, and per network address, a minute.
+    oidc_limits: Limits = field(default_factory=lambda: Limits(30, 30))
     # Signs of patients' pages (typing, shown), apart from their messages.
     sign_limits: Limits = field(default_factory=lambda: Limits(60, 1200))
     identity: Verifier = field(default_factory=Verifier)
@@ -51,6 +53,7 @@ class Services:
     # Which safety rules screen here: kept with every handoff, so that it can be said later what raised it.
     rules_version: str = ""
     hub: Hub = field(default_factory=Hub)
+    making_a_file: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: set[asyncio.Task[None]] = field(default_factory=set)
     # Weak: a lock lives as long as the turns that wait for it.

@@ -38,8 +38,9 @@ def count_as_yes(services: Services, session: Session, conversation: Conversatio
     incoming = Incoming(
         conversation.id,
         services.clinic(conversation.clinic),
-        # The item belongs to the message that led to the question: its words are what the clinician reads.
-        kept.get("key") or f"unanswered-{kept.get(ASKED_AT)}",
+        # The item has the words of the message that led to the question, but a key of its own: that message may have
+        # raised something else already.
+        f"{kept.get('key') or kept.get(ASKED_AT)}.unanswered",
         kept["text"],
     )
     alarm(services, session, incoming, finding, unanswered=True)

@@ -218,6 +218,46 @@ def test_a_reply_that_meets_the_lock_is_not_lost(browser: Browser, server: Inbox
     tab.close()
 
 
+def test_a_draft_that_meets_the_lock_is_all_that_stays_on_the_screen(browser: Browser, server: InboxServer) -> None:
+    server.services.settings = replace(server.services.settings, second_factor="optional")
+    person = somebody(server)
+    item = raise_one(server.db, new_conversation(server.db)).handoff_id
+    tab = open_tab(browser, f"{server.url}/inbox/{item}")
+    sign_in(tab, person.email)
+    tab.page.locator("form[action$='/claim'] button").first.click()
+    tab.page.fill("#reply", "Please call 999 now.")
+    assert PATIENT_WORDS in tab.page.locator("body").inner_text()
+    server.clock.ahead = timedelta(minutes=16)
+    expect(tab.page.locator("#reply-state")).to_be_visible()  # by itself: the stream says so
+    expect(tab.page.locator("#reply")).to_be_visible()
+    expect(tab.page.locator("#reply")).to_be_in_viewport()
+    assert PATIENT_WORDS not in tab.page.locator("body").inner_text()
+    assert tab.page.locator("#transcript, .words, header, #nav_queue").filter(visible=True).count() == 0
+    looks_right(tab, "draft-at-lock")
+    other = tab.page.context.new_page()  # unlocked in another tab: the page is there again
+    other.goto(f"{server.url}/inbox/lock")
+    other.fill("#password", PASSWORD)
+    other.press("#password", "Enter")
+    other.locator("#queue").wait_for()
+    tab.page.press("#reply", "Control+Enter")
+    expect(tab.page.locator(".entry-clinician")).to_contain_text("Please call 999 now.")
+    expect(tab.page.locator("header").first).to_be_visible()
+    tab.close()
+
+
+def test_the_copy_for_the_printer_goes_when_the_time_is_up(browser: Browser, server: InboxServer) -> None:
+    item = raise_one(server.db, new_conversation(server.db)).handoff_id
+    tab = server.open(browser, "triage", "/inbox")
+    tab.page.clock.install()
+    tab.page.goto(f"{server.url}/inbox/{item}/print")
+    assert PATIENT_WORDS in tab.page.content()
+    server.clock.ahead = timedelta(minutes=16)
+    tab.page.clock.run_for(16 * 60_000)
+    tab.page.wait_for_url(f"**/inbox/lock?next=%2Finbox%2F{item}")
+    assert PATIENT_WORDS not in tab.page.content()
+    tab.close()
+
+
 def test_two_open_pages_do_not_keep_each_other_from_the_lock(browser: Browser, server: InboxServer) -> None:
     """A page whose time is up looks whether it is locked. Looking is no use."""
     tab = server.open(browser, "admin", "/inbox/people")

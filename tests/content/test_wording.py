@@ -73,6 +73,7 @@ def test_every_placeholder_is_one_that_the_code_fills() -> None:
 
 ACTED = {f"handoff_{act}" for act in ("claimed", "closed", "reassigned", "released", "returned", "returned_hold")} | {
     "handoff_aside",
+    "handoff_again_held",
     "handoff_topic",
 }
 

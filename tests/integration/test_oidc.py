@@ -193,12 +193,36 @@ def test_a_locked_page_asks_the_provider_to_look_again(
     assert "again=1" in page
     # Somebody else sits there, and the provider still remembers the person who went away.
     provider.logged_in_at = int(clock().timestamp()) - 960
-    address = begin(browser, again="1").replace("prompt=login&", "").replace("&prompt=login", "")
+    address = begin(browser, again="1").replace("prompt=login", "prompt=").replace("max_age=0", "max_age=9999")
     come_back(browser, provider.sign_in(address))
     assert browser.get("/inbox/me").headers["location"].startswith("/inbox/lock")
     go(browser, provider, again="1")
     assert provider.asked[-1]["prompt"] == "login" and provider.asked[-1]["max_age"] == "0"
     assert is_in(browser) and auth.who(db, first) is None
+
+
+@pytest.mark.parametrize("minutes", [14, 16, None])
+def test_a_start_that_does_not_name_the_lock_does_not_pass_it(
+    minutes: int | None,
+    services_with: Services,
+    provider: Provider,
+    open_page: Any,
+    db: Database,
+    clock: HandClock,
+) -> None:
+    """The provider remembers people for days: whoever sits down at a locked page must not get in by its memory."""
+    services_with.settings = replace(services_with.settings, idle_minutes=15)
+    add_clinician(db, "lee")
+    browser = open_page()
+    go(browser, provider)
+    clock.move(minutes=16)
+    address = begin(browser)
+    assert "max_age=900" in address and "prompt" not in address
+    if minutes is None:
+        provider.claims = {"auth_time": None}
+    provider.logged_in_at = int(clock().timestamp()) - 60 * (minutes or 0)
+    come_back(browser, provider.sign_in(address.replace("max_age=900", "max_age=9999")))
+    assert is_in(browser) == (minutes == 14)
 
 
 # What is refused
@@ -456,8 +480,25 @@ def test_asking_the_provider_again_and_again_is_slowed_down(
     services_with: Services, provider: Provider, open_page: Any
 ) -> None:
     browser = open_page()
-    seen = [browser.get(f"/inbox/oidc/{CLINIC}").status_code for _ in range(8)]
-    assert seen == [303] * 6 + [200] * 2
+    seen = [browser.get(f"/inbox/oidc/{CLINIC}").status_code for _ in range(32)]
+    assert seen == [303] * 30 + [200] * 2
+
+
+def test_pictures_on_somebody_elses_page_use_nobodys_starts_up(
+    services_with: Services, provider: Provider, open_page: Any, db: Database
+) -> None:
+    add_clinician(db, "lee")
+    known, browser = open_page(), open_page()
+    go(known, provider)
+    for sent in ({"sec-fetch-mode": "no-cors"}, {"sec-fetch-mode": "navigate", "sec-fetch-dest": "iframe"}):
+        assert {browser.get(f"/inbox/oidc/{CLINIC}", headers=sent).status_code for _ in range(31)} == {403}
+    by_hand = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert browser.get(f"/inbox/oidc/{CLINIC}", headers=by_hand).status_code == 303
+    for _ in range(31):
+        stranger = browser.get(f"/inbox/oidc/{CLINIC}")
+    assert stranger.status_code == 200
+    assert enter(browser, EMAIL).status_code == 303  # passwords are counted apart
+    begin(known)  # and a browser that is known counts alone
 
 
 def test_the_start_is_refused_without_what_the_provider_needs(services_with: Services) -> None:

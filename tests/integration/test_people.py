@@ -19,7 +19,7 @@ from bot.web.people import auth, staff
 from bot.web.services import Services
 from tests.support import inbox as browsers
 from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, at_once, new_conversation, raise_one
-from tests.support.inbox import OTHER_CLINIC, PASSWORD, add_clinician, enter, hidden
+from tests.support.inbox import OTHER_CLINIC, PASSWORD, WORDS, add_clinician, enter, hidden
 from tests.support.people import (
     NEW_PASSWORD,
     code_now,
@@ -483,10 +483,11 @@ def test_a_form_that_comes_while_locked_is_kept_unseen_and_shown_after(
     text = 'Please call 999 now.\n"Now" & <b>quickly</b>'
     sent = {"csrf": csrf, "text": text, "client_id": "form-12345678", "password": "never kept"}
     locked = browser.post(f"{here}/reply", data=sent)
-    assert locked.status_code == 401 and "never kept" not in locked.text and "<b>quickly" not in locked.text
-    kept = {name: hidden(locked.text, name) for name in ("csrf", "path", "kept-client_id")}
-    fields = {**kept, "kept-text": text, "next": "/inbox"}
-    assert browser.post("/inbox/lock", data={**fields, "password": "wrong"}).status_code == 403
+    assert locked.status_code == 401
+    assert not any(said in locked.text for said in ("never kept", "call 999", "quickly", "form-12345678"))
+    fields = {name: hidden(locked.text, name) for name in ("csrf", "kept")} | {"next": "/inbox"}
+    wrong = browser.post("/inbox/lock", data={**fields, "password": "wrong"})
+    assert wrong.status_code == 403 and hidden(wrong.text, "kept") == fields["kept"]
     opened = browser.post("/inbox/lock", data={**fields, "password": PASSWORD})
     assert opened.status_code == 200 and f'action="{here}/reply"' in opened.text
     assert "Please call 999 now.\n&#34;Now&#34; &amp; &lt;b&gt;quickly" in opened.text
@@ -494,14 +495,43 @@ def test_a_form_that_comes_while_locked_is_kept_unseen_and_shown_after(
     assert browser.post(f"{here}/reply", data={**again, "text": text}).status_code == 303
 
 
-def test_what_is_kept_goes_back_to_the_inbox_alone(at_inbox: Any, clock: HandClock, locking: Services) -> None:
-    browser = at_inbox("lee")
-    csrf = hidden(browser.get("/inbox").text, "csrf")
-    for path in ("https://evil.example/", "//evil.example", "/chat/demo", "/inbox/sign-out", "/inbox/../v1/session"):
+def test_what_is_kept_opens_for_its_own_sign_in_alone(at_inbox: Any, clock: HandClock, locking: Services) -> None:
+    lee, kim = at_inbox("lee"), at_inbox("kim")
+    tokens = [hidden(browser.get("/inbox").text, "csrf") for browser in (lee, kim)]
+    clock.move(minutes=16)
+    sent = {"csrf": tokens[0], "text": "words"}
+    kept = hidden(lee.post("/inbox/some-item/reply", data=sent).text, "kept")
+    changed = kept[:-9] + "AAAAAAAA="
+    for browser, csrf, given in ((kim, tokens[1], kept), (lee, tokens[0], changed), (lee, tokens[0], "é")):
         clock.move(minutes=16)
-        fields = {"csrf": csrf, "password": PASSWORD, "path": path, "kept-text": "words", "next": path}
+        fields = {"csrf": csrf, "password": PASSWORD, "kept": given, "next": "//evil.example"}
         answer = browser.post("/inbox/lock", data=fields)
-        assert (answer.status_code, answer.headers["location"]) == (303, "/inbox"), path
+        assert (answer.status_code, answer.headers["location"]) == (303, "/inbox")
+
+
+def test_a_long_form_that_comes_while_locked_can_be_opened(at_inbox: Any, clock: HandClock, locking: Services) -> None:
+    browser = at_inbox("boss", role="admin")
+    csrf = hidden(browser.get("/inbox/clinic/chain").text, "csrf")
+    clock.move(minutes=16)
+    long = {f"s{n}_to_x": "on" for n in range(100)}
+    locked = browser.post("/inbox/clinic/chain", data={"csrf": csrf, **long})
+    fields = {name: hidden(locked.text, name) for name in ("csrf", "kept")}
+    opened = browser.post("/inbox/lock", data={**fields, "password": PASSWORD})
+    assert opened.status_code == 200 and 'action="/inbox/clinic/chain"' in opened.text
+    assert all(hidden(opened.text, name) == "on" for name in long)
+
+
+def test_what_is_too_long_to_keep_is_said_and_the_page_opens(
+    at_inbox: Any, clock: HandClock, locking: Services
+) -> None:
+    browser = at_inbox("boss", role="admin")
+    csrf = hidden(browser.get("/inbox/clinic/chain").text, "csrf")
+    clock.move(minutes=16)
+    locked = browser.post("/inbox/clinic/chain", data={"csrf": csrf, "x": "y" * 100_000})
+    assert locked.status_code == 401 and "y" * 9 not in locked.text and 'name="kept"' not in locked.text
+    assert WORDS.text("lock_not_kept") in locked.text and WORDS.text("lock_not_sent") not in locked.text
+    answer = browser.post("/inbox/lock", data={"csrf": csrf, "password": PASSWORD})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/inbox/people")
 
 
 def test_a_locked_display_goes_on_counting(at_inbox: Any, db: Database, clock: HandClock, locking: Services) -> None:

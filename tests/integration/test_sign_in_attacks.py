@@ -266,6 +266,46 @@ def test_strangers_cannot_lock_somebody_out_of_their_own_browser(
     assert enter(forged, email).status_code == 429
 
 
+def test_whoever_shares_the_network_address_keeps_nobody_out(
+    open_page: Any, db: Database, clock: HandClock, services: Services
+) -> None:
+    """A whole hospital has one network address: what is tried from there must not lock out who is on call."""
+    services.settings = replace(services.settings, idle_minutes=15)
+    own, email = open_page(), add_clinician(db, "lee")
+    enter(own, email)
+    stranger = open_page()
+    tried = [enter(stranger, f"nobody{n}@demo.invalid", "wrong").status_code for n in range(20)]
+    assert tried == [403] * 19 + [429]
+    assert send(own, "/inbox/me", "/inbox/me/factor", password=PASSWORD).status_code == 200
+    clock.move(minutes=16)
+    fields = {"csrf": hidden(own.get("/inbox/lock").text, "csrf"), "password": PASSWORD}
+    assert own.post("/inbox/lock", data=fields).status_code == 303
+    send(own, "/inbox/me", "/inbox/sign-out")
+    assert enter(own, email).status_code == 303
+    assert enter(open_page(), email).status_code == 429
+
+
+def test_a_browser_that_is_known_counts_for_its_own_person_alone(open_page: Any, db: Database) -> None:
+    """Somebody's own known browser is no way round the tries for everybody else."""
+    mine, theirs, browser = add_clinician(db, "lee"), add_clinician(db, "kim"), open_page()
+    enter(browser, mine)
+    send(browser, "/inbox/me", "/inbox/sign-out")
+    stranger = open_page()
+    for n in range(6):
+        enter(stranger, theirs, f"wrong {n}")
+    assert enter(browser, theirs, "wrong").status_code == 429
+    assert enter(browser, mine).status_code == 303
+
+
+def test_no_address_stands_for_somebodys_own_key(at_inbox: Any, open_page: Any, db: Database) -> None:
+    """Tries are counted by names of our own: an e-mail address must not pass for one of them."""
+    own = at_inbox("lee")
+    person, stranger = person_of(db, "lee@demo.invalid"), open_page()
+    for _ in range(7):
+        enter(stranger, f"inside {person.id}", "wrong")
+    assert send(own, "/inbox/me", "/inbox/me/factor", password=PASSWORD).status_code == 200
+
+
 def test_a_locked_page_cannot_be_tried_for_ever(at_inbox: Any, clock: HandClock, services: Services) -> None:
     services.settings = replace(services.settings, idle_minutes=15)
     browser = at_inbox("lee")

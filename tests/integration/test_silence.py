@@ -320,3 +320,19 @@ def test_nothing_pending_is_nothing_to_do(services: Services) -> None:
         opened = conversations.open_conversation(session, clinic="demo", locale="en", lifetime=timedelta(days=1))
         web_silence.count_as_yes(services, session, opened.conversation)
         assert opened.conversation.last_seq == 0
+
+
+async def test_silence_about_something_graver_than_the_alarm_of_the_same_message(
+    patient: Patient, services: Services
+) -> None:
+    """The message has raised one item already; its open question, unanswered, must raise its own."""
+    key = "one-message-0001"
+    await patient.say("since this morning I can't pee and I am numb between my legs", client_id=key)
+    await patient.heard()
+    finding = Finding("rule", CRISIS, "T0", (0, 0), "words", "now", 1.0, "rule")
+    with services.db.begin() as session:
+        kept = {**planning.pending(finding, VAGUE), "key": key}
+        conversations.set_pending(session, patient.conversation, kept)
+    wait(services, TIMES["T0"].total_seconds())
+    assert await one_pass(services) == 1
+    assert sorted((item.tier, item.category) for item in patient.handoffs()) == [("T0", CRISIS), ("T1", "RF01")]

@@ -23,8 +23,9 @@ CLIENT, SECRET = "pne inbox", "s3cret & more"
 
 @dataclass
 class Provider:
-    """Signs people in by the clock of the tests. What it says can be changed: `claims` over the ID token's, `header`
-    over its header, `key` for its signature, `serve` for whole answers by path."""
+    """Signs people in by the clock of the tests, anew where the last time is too long ago. What it says can
+    be changed: `claims` over the ID token's, `header` over its header, `key` for its signature, `serve` for whole
+    answers by path."""
 
     clock: Clock
     url: str = ""
@@ -46,8 +47,9 @@ class Provider:
         query = {name: value[0] for name, value in parse_qs(urlsplit(address).query).items()}
         assert query["response_type"] == "code" and query["code_challenge_method"] == "S256"
         self.asked.append(query)
-        if query.get("prompt") == "login":
-            self.logged_in_at = int(self.clock().timestamp())
+        at = int(self.clock().timestamp())
+        if query.get("prompt") == "login" or at - self.logged_in_at > int(query.get("max_age", at)):
+            self.logged_in_at = at
         self._number += 1
         code = f"code-{self._number}"
         self.codes[code] = query

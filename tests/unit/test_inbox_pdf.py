@@ -131,3 +131,21 @@ def test_the_names_of_clinics_are_printed_too(desk: Desk) -> None:
     services = desk.services
     services.clinics = {CLINIC: replace(services.clinics[CLINIC], name="עיתון \N{FIRE} 痛")}
     assert pdf.document(desk, shown(desk, "words")).startswith(b"%PDF-")
+
+
+def test_a_very_long_chat_is_cut_and_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    line = pdf._line
+
+    def listen(page: Any, text: str, *more: Any, **kinds: Any) -> None:
+        said.append(text)
+        line(page, text, *more, **kinds)
+
+    monkeypatch.setattr(pdf, "_line", listen)
+    monkeypatch.setattr(pdf, "MOST_ENTRIES", 1)
+    values = shown(desk, "the newest words")
+    (entry, *_) = values["entries"]
+    older = replace(entry, bubbles=("older words",))
+    pdf.document(desk, {**values, "entries": [older, older, entry]})
+    assert WORDS.text("copy_newest", count=1, all=3) in said
+    assert "older words" not in said and any("the newest words" in text for text in said)

@@ -59,3 +59,23 @@ def test_memory_is_bounded_and_the_oldest_go(clock: Seconds, monkeypatch: pytest
         assert limits.wait(f"c{number}", f"a{number}") == 0
     assert len(limits._seen) <= 10
     assert limits.wait("c49", "other") > 0
+
+
+def test_what_an_address_may_not_ask_leaves_no_trace_and_empties_nothing(
+    clock: Seconds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever asks in ever new names from one place must not push others' windows out."""
+    monkeypatch.setattr(limits_module, "MOST_KEYS", 10)
+    limits = Limits(1, 3, clock)
+    assert limits.wait("guessed", "home") == 0
+    for number in range(50):
+        limits.wait(f"c{number}", "flood")
+    assert len(limits._seen) == 2 + 3 + 1
+    assert limits.wait("guessed", "elsewhere") > 0
+
+
+def test_without_an_address_the_name_alone_counts(clock: Seconds) -> None:
+    limits = Limits(2, 1, clock)
+    assert [limits.wait("lee", None) for _ in range(3)] == [0, 0, 61]
+    assert [limits.wait("kim", None), limits.wait("kim", "home")] == [0, 0]
+    assert limits.wait("lee", "elsewhere") == 61

@@ -81,7 +81,7 @@ async def confirm_factor(request: Request, desk: Desk, form: Form) -> Response:
     offer, box = form.get("offer", ""), Box(desk.services.settings.secret_key)
     if box.offered(desk.me.id, offer, desk.services.db.clock()) is None:
         return await _account_page(request, desk, desk.words.text("factor_over"), 409, alarm=True)
-    wait = door.too_soon(request, f"code {desk.me.id}")
+    wait = door.too_soon_inside(request, f"code {desk.me.id}")
     if wait:
         return _factor_page(request, desk, offer, desk.words.text("sign_in_too_many", seconds=wait), 429)
 
@@ -162,7 +162,7 @@ async def end_others(request: Request, desk: Desk, form: Form) -> Response:
 
 async def _prove(request: Request, desk: Desk, form: Form) -> Response | None:
     """The account page with a refusal, unless the form holds the person's own password."""
-    wait = door.too_soon(request, f"inside {desk.me.id}")
+    wait = door.too_soon_inside(request, f"inside {desk.me.id}")
     if wait:
         return await _account_page(request, desk, desk.words.text("sign_in_too_many", seconds=wait), 429, alarm=True)
     known = Device(known_to=desk.me.id)

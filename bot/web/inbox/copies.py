@@ -48,7 +48,8 @@ async def to_print(request: Request, desk: Desk, form: Form) -> Response:
 async def as_pdf(request: Request, desk: Desk, form: Form) -> Response:
     """GET /inbox/{id}.pdf: the same as a file. Its name says nothing of the person."""
     paper, shown = await in_thread(_copied, desk, id_of(request), EXPORTED)
-    document = await in_thread(pdf.document, paper, shown)
+    async with desk.services.making_a_file:  # one at a time: it is slow, and patients must not wait for it
+        document = await in_thread(pdf.document, paper, shown)
     name = f"pain-tutor-item-{shown['item'].id[:8]}.pdf"
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return Response(document, media_type="application/pdf", headers=headers)

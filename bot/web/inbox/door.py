@@ -24,6 +24,7 @@ from bot.content.inbox import load_inbox_wording
 from bot.handoff import roles
 from bot.handoff.items import UnknownHandoff
 from bot.store.session import Database, DatabaseUnavailable
+from bot.web.inbox import kept
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.lock_view import lock_view
 from bot.web.pages import HERE
@@ -44,8 +45,6 @@ MOST_BYTES = 65_536
 TOUCH_EVERY = 10.0
 # In the address of a page that has opened itself again: nobody has done anything.
 STILL = "still"
-# What a form that came while the page was locked must not be kept with.
-_NEVER_KEPT = ("csrf", "password", "code", "again")
 _HERE = re.compile(r"/inbox(?:/[A-Za-z0-9_-]{1,64}){0,4}")
 
 Form = dict[str, str]
@@ -82,6 +81,7 @@ def signed_in(
                     return problem(request, "form", 400, desk)
                 if not auth.csrf_matches(desk.csrf, form.get("csrf")):
                     return problem(request, "forbidden", 403, desk)
+            request.state.session_id = who.session_id
             request.state.locked = who.locked(services.db.clock(), services.settings.idle)
             if request.state.locked and not locked:
                 return await _locked(request, desk, form or {}, page)
@@ -120,28 +120,23 @@ def _not_signed_in(request: Request, page: bool) -> Response:
 
 
 async def _locked(request: Request, desk: Desk, form: Form, page: bool) -> Response:
-    """To the lock; what was in a form is kept on its page, unseen, until the person has shown themselves."""
+    """To the lock; what was in a form is kept on its page, sealed, until the person has shown themselves."""
     path = request.url.path
     if not page:
         return problem(request, "locked", 401, desk)
     if request.method != "POST":
         return RedirectResponse(f"{LOCK}?{urlencode({'next': path})}", 303)
-    kept = {name: value for name, value in form.items() if not any(word in name for word in _NEVER_KEPT)}
-    words = desk.words.text("lock_not_sent")
-    return await lock_page(request, desk, home(desk.me.role), words, 401, path if local(path) else "", kept)
+    keys = desk.services.settings.secret_key
+    sealed = kept.sealed(keys, request.state.session_id, path, form) if local(path) else ""
+    words = desk.words.text("lock_not_sent" if sealed else "lock_not_kept")
+    return await lock_page(request, desk, home(desk.me.role), words, 401, sealed)
 
 
 async def lock_page(
-    request: Request,
-    desk: Desk,
-    then: str,
-    message: str = "",
-    status: int = 200,
-    path: str = "",
-    kept: Form | None = None,
+    request: Request, desk: Desk, then: str, message: str = "", status: int = 200, sealed: str = ""
 ) -> Response:
-    """The page of a locked session. `path` and `kept`: the form that was not sent, which this page carries unseen."""
-    shown = {"then": then, "message": message, "path": path, "kept": kept or {}}
+    """The page of a locked session. `sealed`: the form that was not sent, which this page carries."""
+    shown = {"then": then, "message": message, "sealed": sealed}
     return page_of(request, "inbox/lock.html", status, desk=desk, **shown, **await in_thread(lock_view, desk))
 
 
@@ -259,11 +254,32 @@ def device_of(request: Request) -> Device:
     return devices.device(services.settings.secret_key, request.headers.get("user-agent", ""), mark)
 
 
-def too_soon(request: Request, who: str) -> int:
-    """Seconds to wait before the next try to sign in; 0 lets it in and counts it. `who`: whose password it is for."""
+def too_soon(request: Request, who: str, person: str | None) -> int:
+    """Seconds to wait before the next try to sign in; 0 lets it in and counts it. `who`: what the try is counted by;
+    `person`: the id of whose password it is for, if it is known. A browser in which they have signed in before counts
+    alone: whoever else is behind the same network address must not keep the person on call out."""
     services: Services = request.app.state.services
-    guesser = devices.guesser(services.settings.secret_key, who, request.cookies.get(DEVICE_COOKIE, ""))
-    return services.sign_in_limits.wait(guesser, request.client.host if request.client else "")
+    known = known_device(request)
+    if known is not None and known[0] == person:
+        return services.sign_in_limits.wait(known[1], None)
+    return services.sign_in_limits.wait(who, address_of(request))
+
+
+def too_soon_inside(request: Request, who: str) -> int:
+    """The same for somebody who is signed in."""
+    services: Services = request.app.state.services
+    return services.sign_in_limits.wait(who, None)
+
+
+def known_device(request: Request) -> tuple[str, str] | None:
+    """Who has signed in with this browser before (a person's id), and the name by which its tries are counted."""
+    services: Services = request.app.state.services
+    return devices.known(services.settings.secret_key, request.cookies.get(DEVICE_COOKIE, ""))
+
+
+def address_of(request: Request) -> str:
+    """The network address that asks."""
+    return request.client.host if request.client else ""
 
 
 def set_cookie(

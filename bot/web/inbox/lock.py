@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from bot.store.session import Database
-from bot.web.inbox import door, live
+from bot.web.inbox import door, kept, live
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.door import COOKIE, LOCK, PATH, Form, page_of, signed_in
 from bot.web.inbox.lock_view import lock_signature, lock_view
@@ -18,8 +18,6 @@ from bot.web.people import auth
 from bot.web.people.auth import Who
 from bot.web.services import in_thread
 from bot.web.stream import inbox_topic
-
-_KEPT = "kept-"
 
 
 def routes() -> list[Route]:
@@ -43,28 +41,29 @@ async def show_lock(request: Request, desk: Desk, form: Form) -> Response:
 
 
 async def unlock(request: Request, desk: Desk, form: Form) -> Response:
-    """POST /inbox/lock (password, next; kept-…: what was in a form that came while it was locked)."""
-    then, path = door.after(form.get("next"), desk.me.role), form.get("path", "")
-    kept = {name.removeprefix(_KEPT): value for name, value in form.items() if name.startswith(_KEPT)}
-    path = path if door.local(path) else ""
+    """POST /inbox/lock (password, next; kept: what was in a form that came while it was locked)."""
+    then, sealed = door.after(form.get("next"), desk.me.role), form.get("kept", "")
+    found = kept.opened(desk.services.settings.secret_key, request.state.session_id, sealed)
+    sealed = sealed if found else ""
     if request.state.locked:
-        wait = door.too_soon(request, f"inside {desk.me.id}")
+        wait = door.too_soon_inside(request, f"inside {desk.me.id}")
         if wait:
             words = desk.words.text("sign_in_too_many", seconds=wait)
-            response = await door.lock_page(request, desk, then, words, 429, path, kept)
+            response = await door.lock_page(request, desk, then, words, 429, sealed)
             response.headers["Retry-After"] = str(wait)
             return response
         token = request.cookies[COOKIE]
         refused = await in_thread(auth.unlock, desk.db, token, desk.me, form.get("password", ""))
         if refused is not None:
             words = desk.words.text("unlock_refused")
-            page = await door.lock_page(request, desk, then, words, 403, path, kept)
+            page = await door.lock_page(request, desk, then, words, 403, sealed)
             return door.count_refusal(request, page, refused)
         request.state.locked = False
         request.state.idle_seconds = int(desk.services.settings.idle.total_seconds()) + 1
-    if not path:
+    if found is None:
         return RedirectResponse(then, 303)
-    return page_of(request, "inbox/kept.html", desk=desk, then=then, path=path, kept=kept)
+    path, fields = found
+    return page_of(request, "inbox/kept.html", desk=desk, then=then, path=path, kept=fields)
 
 
 async def lock_part(request: Request, desk: Desk, form: Form) -> Response:

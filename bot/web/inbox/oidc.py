@@ -28,6 +28,8 @@ CALLBACK = f"{PATH}/oidc/callback"
 STATE_COOKIE = "pne_inbox_oidc"
 UNDER_WAY = timedelta(minutes=10)
 _LONGEST = 4_096
+# How a browser asks when somebody goes there. A picture or a frame of another page is nobody's sign-in.
+_BY_HAND = {"sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
 
 
 def routes() -> list[Route]:
@@ -41,14 +43,17 @@ async def start(request: Request) -> Response:
     clinic = services.clinics.get(request.path_params["clinic"])
     if clinic is None or clinic.sign_in is None:
         return problem(request, "not_found", 404)
-    if door.too_soon(request, f"provider {request.client.host if request.client else ''}"):
+    if any(request.headers.get(name, by_hand) != by_hand for name, by_hand in _BY_HAND.items()):
+        return problem(request, "forbidden", 403)
+    known, address = door.known_device(request), door.address_of(request)
+    if services.oidc_limits.wait(*((known[1], None) if known else (address, address))):
         return _refused(request)
     again, state = "again" in request.query_params, secrets.token_urlsafe(32)
     then = request.query_params.get("next", "")
     then, db = then if door.local(then) else "", door.unbound(request)
     kind = OIDC_AGAIN if again else OIDC
     try:
-        begun = await services.oidc.begin(clinic.sign_in, _callback(services), state, again)
+        begun = await services.oidc.begin(clinic.sign_in, _callback(services), state, services.settings.idle, again)
 
         def keep() -> None:
             with db.begin() as session:
@@ -79,10 +84,10 @@ async def callback(request: Request) -> Response:
         clinic = services.clinics.get(taken.clinic) if taken is not None else None
         if taken is None or clinic is None or clinic.sign_in is None:
             raise Refused("state")
-        finished = clinic.id, clinic.sign_in, _callback(services), answer, taken.nonce, taken.verifier, db.clock, again
-        known = await services.oidc.finish(*finished)
-        device = door.device_of(request)
         settings = services.settings
+        kept = taken.nonce, taken.verifier, db.clock, settings.idle, again
+        known = await services.oidc.finish(clinic.id, clinic.sign_in, _callback(services), answer, *kept)
+        device = door.device_of(request)
         signed = await in_thread(linking.sign_in, db, clinic.id, clinic.sign_in, known, settings.lifetime, device)
         await in_thread(auth.sign_out, db, request.cookies.get(COOKIE, ""))
     except Refused as error:

@@ -33,6 +33,8 @@ _VARIANTS = frozenset(map(chr, range(0xFE00, 0xFE10)))
 _FLAGS = {chr(0x1F1E6 + place): chr(ord("A") + place) for place in range(26)}
 # fpdf2 orders mixed directions by a recursion over signs without a direction, which long rows of them would exhaust.
 _MOST_NEUTRAL = 200
+# A file of everything that somebody may write in an hour would take minutes of the process that screens red flags.
+MOST_ENTRIES = 300
 # Breaks a line for printers and readers alike; other control characters say nothing on paper.
 _LINES = str.maketrans({"\r": "\n", "\v": "\n", "\f": "\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n", "\t": "    "})
 
@@ -125,9 +127,12 @@ def _trend(page: _Page, desk: Desk, shown: dict[str, Any]) -> None:
 def _chat(page: _Page, desk: Desk, shown: dict[str, Any]) -> None:
     page.add_page()
     _title(page, desk.words.text("transcript_heading"))
-    if not shown["entries"]:
+    entries = shown["entries"][-MOST_ENTRIES:]
+    if not entries:
         _line(page, desk.words.text("transcript_empty"))
-    for entry in shown["entries"]:
+    if len(entries) < len(shown["entries"]):
+        _line(page, desk.words.text("copy_newest", count=len(entries), all=len(shown["entries"])))
+    for entry in entries:
         _line(page, f"{entry.name}, {entry.at.shown}", SMALL, bold=True)
         for bubble in entry.bubbles:
             _line(page, bubble if entry.who == "patient" else bubble.replace("**", ""))

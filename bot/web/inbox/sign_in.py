@@ -63,9 +63,6 @@ async def sign_in(request: Request) -> Response:
     if isinstance(form, Response):
         return form
     email, then = form.get("email", "")[:320], form.get("next", "")
-    wait = door.too_soon(request, clinicians.address(email))
-    if wait:
-        return _wait_page(request, wait, then, email)
     settings, db = services.settings, door.unbound(request)
 
     def enter() -> SignedIn | HalfSignedIn | Refused:
@@ -73,6 +70,9 @@ async def sign_in(request: Request) -> Response:
         return auth.sign_in(db, email, form.get("password", ""), settings.lifetime, device, needed)
 
     try:
+        wait = door.too_soon(request, f"email {clinicians.address(email)}", await in_thread(_owner, request, email))
+        if wait:
+            return _wait_page(request, wait, then, email)
         found = await in_thread(enter)
         if isinstance(found, Refused):
             words = load_inbox_wording().text("sign_in_refused")
@@ -116,7 +116,7 @@ async def give_code(request: Request) -> Response:
         person = await in_thread(codes.half_of, db, token)
         if person is None:
             return _over()
-        wait = door.too_soon(request, f"code {person.id}")
+        wait = door.too_soon(request, f"code {person.id}", person.id)
         if wait:
             words = load_inbox_wording().text("sign_in_too_many", seconds=wait)
             response = _code_page(request, person, then, form.get("offer", ""), words, 429)
@@ -216,6 +216,16 @@ def _invitation_page(request: Request, person: Clinician, message: str = "", sta
 
 
 # Pages
+
+
+def _owner(request: Request, email: str) -> str | None:
+    """The id of the person whose browser this is, if the address is theirs. Asks nothing about anybody else."""
+    known = door.known_device(request)
+    if known is None:
+        return None
+    with door.unbound(request).read() as session:
+        person = clinicians.clinician_with(session, known[0])
+    return known[0] if person is not None and person.email == clinicians.address(email) else None
 
 
 async def _signed(request: Request, signed: SignedIn, then: str) -> Response:

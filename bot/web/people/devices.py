@@ -49,10 +49,10 @@ def device(keys: str, user_agent: str, mark: str) -> Device:
     return Device(named(user_agent[:500]), _known_to(keys, mark)[0])
 
 
-def guesser(keys: str, address: str, mark: str) -> str:
-    """By what tries are counted: a browser that is known counts alone, all others by the e-mail address."""
+def known(keys: str, mark: str) -> tuple[str, str] | None:
+    """Who has signed in with this browser before (a person's id), and the name by which its tries are counted."""
     person, number = _known_to(keys, mark)
-    return f"device {number}" if person else address
+    return (person, f"device {number}") if person else None
 
 
 def new_mark(keys: str, person: str) -> str | None:

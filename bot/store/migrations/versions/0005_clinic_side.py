@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timezone
+from datetime import datetime, timezone
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,8 @@ branch_labels = None
 depends_on = None
 
 TIME = sa.DateTime(timezone=True)
+_TEXTS = ("id", "conversation_id", "category", "message_key", "tier", "rule", "words", "status", "outcome")
+_TIMES = ("created_at", "climb_at", "closed_at")
 OPEN = "status IN ('raised', 'delivered', 'seen', 'claimed', 'in_conversation')"
 
 
@@ -82,8 +84,9 @@ def _handoffs() -> None:
     op.execute("UPDATE handoff SET status = 'resolved' WHERE status = 'closed'")
     # What was open before there was a chain begins it now: nothing that waits may be forgotten.
     op.execute("UPDATE handoff SET climb_at = created_at WHERE status IN ('raised', 'delivered', 'seen')")
-    _close_what_repeats()
     op.create_index("ix_handoff_climb_at", "handoff", ["climb_at"])
+    _attached_and_notes()
+    _join_what_repeats()
     op.create_index(
         "ix_handoff_open_family",
         "handoff",
@@ -92,6 +95,9 @@ def _handoffs() -> None:
         sqlite_where=sa.text(OPEN),
         postgresql_where=sa.text(OPEN),
     )
+
+
+def _attached_and_notes() -> None:
     op.create_table(
         "attached",
         sa.Column("handoff_id", sa.Text(), nullable=False),
@@ -120,25 +126,38 @@ def _handoffs() -> None:
     op.create_index("ix_note_handoff_id", "note", ["handoff_id"])
 
 
-def _close_what_repeats() -> None:
-    """Of several open handoffs of one conversation and family the gravest, then the oldest, stays open."""
-    rows = op.get_bind().execute(
-        sa.text(
-            f"SELECT id, conversation_id, category FROM handoff WHERE {OPEN} AND category IS NOT NULL "
-            "ORDER BY CASE WHEN status IN ('claimed', 'in_conversation') THEN 0 ELSE 1 END, tier, created_at, id"
-        )
+def _join_what_repeats() -> None:
+    """Of several open handoffs of one conversation and family one stays open: the one that somebody has, else the
+    oldest. It becomes as grave as the gravest, and gets the others' words; they are closed as its duplicates."""
+    bind = op.get_bind()
+    at = datetime.now(timezone.utc)
+    item = sa.table("handoff", *(sa.column(name, sa.Text()) for name in _TEXTS), *(sa.column(n, TIME) for n in _TIMES))
+    more = sa.table(
+        "attached",
+        *(sa.column(name, sa.Text()) for name in ("handoff_id", "message_key", "tier", "rule", "words")),
+        sa.column("at", TIME),
+        sa.column("about", sa.JSON()),
     )
-    kept = set()
-    for handoff_id, conversation_id, category in rows.fetchall():
-        if (conversation_id, category) in kept:
-            op.get_bind().execute(
-                sa.text(
-                    "UPDATE handoff SET status = 'resolved', outcome = 'duplicate', climb_at = NULL, "
-                    "closed_at = created_at WHERE id = :id"
-                ),
-                {"id": handoff_id},
-            )
-        kept.add((conversation_id, category))
+    held = sa.case((item.c.status.in_(("claimed", "in_conversation")), 0), else_=1)
+    rows = bind.execute(
+        sa.select(item)
+        .where(sa.text(OPEN), item.c.category.is_not(None))
+        .order_by(held, item.c.created_at, item.c.id)
+    ).fetchall()
+    kept: dict[tuple[str, str], str] = {}
+    tiers: dict[str, str] = {}
+    for row in rows:
+        family = (row.conversation_id, row.category)
+        first = kept.setdefault(family, row.id)
+        tiers[first] = min(tiers.get(first, row.tier), row.tier)
+        if first == row.id:
+            continue
+        named = {"handoff_id": first, "message_key": row.message_key, "tier": row.tier, "rule": row.rule}
+        bind.execute(sa.insert(more).values(words=row.words, at=row.created_at, about={}, **named))
+        closed = {"status": "resolved", "outcome": "duplicate", "climb_at": None, "closed_at": at}
+        bind.execute(sa.update(item).where(item.c.id == row.id).values(**closed))
+    for handoff_id, tier in tiers.items():
+        bind.execute(sa.update(item).where(item.c.id == handoff_id).values(tier=tier))
 
 
 def _audit() -> None:

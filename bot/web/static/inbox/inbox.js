@@ -126,15 +126,22 @@ function lost() {
   retrying = setTimeout(refresh, RETRY_MS);
 }
 
-/** Signed out or locked: show the page for that, unless a reply that is being written would be lost by it. */
+/**
+ * Signed out or locked: show the page for that, unless a reply that is being written would be lost by it. Then nothing
+ * but the reply stays to be seen, until the server gives this page something again.
+ */
 function leave() {
   const reply = document.getElementById("reply");
-  if (reply && reply.value.trim()) sayAtReply(words.replySignedOut);
-  else location.replace(withQuery(location.href.replace(/#.*|[?&]still=1/g, ""), "still", "1"));
+  if (reply && reply.value.trim()) {
+    sayAtReply(words.replySignedOut);
+    document.body.classList.add("left");
+    reply.scrollIntoView({ block: "center" });
+  } else location.replace(withQuery(location.href.replace(/#.*|[?&]still=1/g, ""), "still", "1"));
 }
 
 /** Put in the parts that differ. Everything comes from our own server, escaped there; nothing is run. */
 function adopt(html) {
+  document.body.classList.remove("left");
   const rows = new Set([...document.querySelectorAll(".row")].map((row) => row.id));
   const last = lastSeq();
   const had = document.activeElement !== document.body;
@@ -311,7 +318,7 @@ async function send(form) {
   sayAtReply("");
   try {
     const response = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-    if (response.status === 401) return sayAtReply(words.replySignedOut);
+    if (response.status === 401) return leave();
     const html = await response.text();
     const fresh = new DOMParser().parseFromString(html, "text/html");
     if (!fresh.getElementById("transcript")) return sayAtReply(words.replyFailed);
