@@ -54,7 +54,7 @@ def enqueue(
         id=row_id,
         handoff_id=item.id,
         channel=channel,
-        message_id=f"<{item.id}.{row_id}@pne-tutor.invalid>",
+        message_id=f"<{item.id}.{item.version}.{row_id}@pne-tutor.invalid>",
         due_at=at,
         attempts=0,
         kind=kind,
@@ -259,8 +259,8 @@ def _due(session: Session) -> Any:
 
 
 def _round(row: Outbox) -> str:
-    # An item may go through its chain more than once; each time it has another version, the message id's last part.
-    return str(row.message_id).rpartition("@")[0].rpartition(".")[2]
+    """Of one handoff's notices, which went out together: its version then, which stands in the message id."""
+    return str(row.message_id).partition(".")[2].partition(".")[0]
 
 
 def _change(row_id: str) -> Any:

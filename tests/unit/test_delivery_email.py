@@ -91,7 +91,7 @@ async def test_a_notice_goes_to_the_contacts_addresses_with_a_link(
     await one_pass(db, mails)
     (message,) = mailbox.accepted
     assert message["Message-ID"] == the_row(db, raised.handoff_id).message_id
-    assert message["Message-ID"].startswith(f"<{raised.handoff_id}.email.team.0.")
+    assert message["Message-ID"].startswith(f"<{raised.handoff_id}.")
     assert message["To"] == "duty@clinic.invalid, second@clinic.invalid"
     assert message["Subject"] == "Now: 1 item waits"
     assert (message["Auto-Submitted"], message["Importance"]) == ("auto-generated", "high")

@@ -89,7 +89,8 @@ async def test_the_words_go_along_where_the_clinic_wants_them_and_only_with_call
     person = add_person(db, "ada")
     steps.claim(db, raised, person, 2)
     await one_pass(db, deliver)
-    first, second = [request.document for request in hook.seen]
+    first, attached, second = [request.document for request in hook.seen]
+    assert (attached["type"], "words" in attached["data"]) == ("handoff.changed", False)
     assert [one["text"] for one in first["data"]["words"]] == [PATIENT_WORDS, "and my leg is numb"]
     assert second["type"] == "handoff.changed" and second["data"]["status"] == "claimed"
     assert "words" not in second["data"]
