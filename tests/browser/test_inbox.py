@@ -121,7 +121,7 @@ def test_the_inbox_works_on_a_phone_and_without_script(browser: Browser, stack: 
     open_item(inbox, words)
     inbox.page.click("#claim")
     inbox.page.fill("#reply", "Please call 999 now.")
-    inbox.page.locator("#reply-form button").click()
+    inbox.page.locator("#reply-form button.main-act").click()
     seen = patient.wait_for(lambda event: event["author"] == "clinician")
     assert seen["body"]["bubbles"] == ["Please call 999 now."]
     inbox.page.select_option("#outcome", "sent_to_emergency")
