@@ -1,8 +1,8 @@
 """Killed with signal 9 anywhere between the patient's message and its delivered notices: nothing lost, nothing doubled.
 
-200 runs with seeds of their own, half of them on SQLite and half on PostgreSQL. In each the process is killed once to three times
-at a random step; then the patient's page sends the same message again, as it does until it is told that it was kept,
-and the process is let live. What must hold afterwards is in `check`.
+200 runs with seeds of their own, half of them on SQLite and half on PostgreSQL. In each the process is killed once to
+three times at a random step; then the patient's page sends the same message again, as it does until it is told that it
+was kept, and the process is let live. What must hold afterwards is in `check`.
 """
 
 from __future__ import annotations
