@@ -142,12 +142,12 @@ def test_an_open_page_is_told_of_letters_and_items(db: Database, services: Servi
     seen = [signature()]
     item = raise_one(db, new_conversation(db)).handoff_id
     seen.append(signature())
-    steps.close(db, item, add_person(db, "lee"), "duplicate")
-    seen.append(signature())
     notice = die(db)
     seen.append(signature())
     with db.begin() as session:
         assert outbox.replay(session, notice)
+    seen.append(signature())
+    steps.close(db, item, add_person(db, "lee"), "duplicate")
     seen.append(signature())
     assert all(before != after for before, after in pairwise(seen))
 
