@@ -5,8 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from bot.store.session import Database
+    from tests.support.database import HandClock
 
 SLOW = ("integration", "browser", "nlu", "conversations")
 
@@ -25,6 +30,22 @@ def _quiet_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
     yield
     os.environ.pop("PNE_VAR", None)
     os.environ.update(kept)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that stands still until a test moves it."""
+    from tests.support.database import HandClock
+
+    return HandClock()
+
+
+@pytest.fixture
+def db(tmp_path: Path, clock: HandClock) -> Database:
+    """A migrated SQLite database of the test's own, by that clock."""
+    from tests.support.database import sqlite_database
+
+    return sqlite_database(tmp_path, clock)
 
 
 @pytest.fixture(scope="session")

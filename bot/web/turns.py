@@ -44,8 +44,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 0.6
 # Ids of replies that the web app gives itself: Rasa's twin of them is not shown a second time.
 SAID_HERE = ("safety/", "handoff/")
-# What Rasa hears in place of our own buttons: it leaves the form that asks for a note as if that had been skipped.
-RASA_HEARS = {planning.PERSON_ASKED: planning.TALK_TO_PERSON, planning.WITHDRAWN: "/affirm"}
+# What Rasa hears in place of our own buttons: after a withdrawal as if the note that it asks for had been skipped.
+RASA_HEARS = {planning.PERSON_ASKED: planning.TALK_TO_PERSON, planning.WITHDRAWN: "/affirm", planning.CLEARED: ""}
 
 
 @dataclass(frozen=True)
@@ -295,8 +295,6 @@ async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: 
     if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
         services.hub.wake(topic, {"status": {"open": True}})
     payload = RASA_HEARS.get(plan.kind, incoming.payload)
-    if plan.kind == planning.CLEARED:
-        payload = ""
     text = storable_text(plan.text or incoming.text)  # as it is kept: half a character cannot be sent on
     try:
         replies = await services.assistant.say(

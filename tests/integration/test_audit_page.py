@@ -22,7 +22,7 @@ from tests.support import inbox
 from tests.support.database import CLINIC, HandClock, add_person, new_conversation, raise_one
 from tests.support.inbox import OTHER_CLINIC, WORDS, hidden
 
-quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
+quick, services = inbox.quick, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
 PAGE = "/inbox/audit"
 

@@ -18,7 +18,7 @@ from tests.support.database import CLINIC, HandClock
 from tests.support.inbox import OTHER_CLINIC, hidden
 from tests.unit.test_branding import png
 
-quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
+quick, services = inbox.quick, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
 
 DEMO = load_clinics()["demo"]

@@ -22,7 +22,7 @@ from tests.support import inbox
 from tests.support.database import CLINIC, HandClock, add_person, at_once, new_conversation, raise_one, sqlite_database
 from tests.support.inbox import WORDS, hidden, said_to_patient
 
-quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
+quick, services = inbox.quick, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
 
 TIMES = 100

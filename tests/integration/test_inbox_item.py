@@ -21,7 +21,7 @@ from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, new_convers
 from tests.support.inbox import WORDS, acts, hidden, press, said_to_patient
 from tests.support.item_scenes import an_item
 
-quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
+quick, services = inbox.quick, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
 
 

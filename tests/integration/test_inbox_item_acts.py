@@ -22,7 +22,7 @@ from tests.support import inbox
 from tests.support.database import CLINIC, HandClock, new_conversation, raise_one
 from tests.support.inbox import OTHER_CLINIC, WORDS, acts, add_clinician, hidden, press, said_to_patient
 
-quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
+quick, services = inbox.quick, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
 
 TOPIC = "pain/why_it_persists"

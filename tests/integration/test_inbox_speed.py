@@ -30,7 +30,7 @@ from tests.support.inbox import WORDS
 from tests.support.inbox_server import InboxServer, inbox_server
 from tests.support.stack import Patient
 
-quick, clock, db, services = inbox.quick, inbox.clock, inbox.db, inbox.services
+quick, services = inbox.quick, inbox.services
 open_page, at_inbox = inbox.open_page, inbox.at_inbox
 
 ITEMS = 2_000

@@ -29,7 +29,7 @@ from tests.support.oidc_provider import CLIENT, SECRET, Provider, running
 from tests.support.people import person_of, trail
 from tests.support.portal import ec_key
 
-quick, clock, db, services = browsers.quick, browsers.clock, browsers.db, browsers.services
+quick, services = browsers.quick, browsers.services
 open_page = browsers.open_page
 
 EMAIL = "lee@demo.invalid"

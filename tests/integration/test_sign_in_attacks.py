@@ -24,7 +24,7 @@ from tests.support.database import CLINIC, HandClock, at_once, new_conversation,
 from tests.support.inbox import PASSWORD, add_clinician, enter, hidden
 from tests.support.people import NEW_PASSWORD, code_now, give_code, person_of, send, trail, with_app
 
-quick, clock, db, services = browsers.quick, browsers.clock, browsers.db, browsers.services
+quick, services = browsers.quick, browsers.services
 open_page, at_inbox = browsers.open_page, browsers.at_inbox
 
 DOOR_POSTS = ("/inbox/sign-in", "/inbox/sign-in/code", "/inbox/invitation/{token}")

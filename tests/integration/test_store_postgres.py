@@ -36,11 +36,6 @@ def url(server: Any, request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def db(url: str, clock: HandClock) -> Iterator[Database]:
     store.upgrade(url)
     handle = store.connect(url, clock)

@@ -15,8 +15,8 @@ from typing import Any
 
 from bot.content import Clinic, load_clinics
 from bot.handoff.escalate import Raised, raise_handoff
-from bot.store import clinicians
-from bot.store.conversations import open_conversation
+from bot.store import audit, clinicians
+from bot.store.conversations import conversation_with, open_conversation
 from bot.store.models import Clinician
 from bot.store.session import Database, connect, upgrade
 
@@ -82,6 +82,19 @@ def raise_one(db: Database, conversation_id: str, key: str = "m1", **other: Any)
         "about": {"scope": "now"},
     }
     return raise_handoff(db, conversation_id=conversation_id, message_key=key, **{**values, **other})
+
+
+def state_of(db: Database, conversation_id: str) -> tuple[str, str | None]:
+    """Who answers a conversation, and who holds it."""
+    with db.read() as session:
+        conversation = conversation_with(session, conversation_id)
+        return conversation.state, conversation.holder
+
+
+def acts(db: Database, handoff_id: str, clinic: str = CLINIC) -> list[tuple[str, str]]:
+    """What was done to an item, and by whom, in order."""
+    with db.read() as session:
+        return [(row.act, row.actor) for row in audit.trail(session, clinic, handoff_id)]
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:

@@ -12,7 +12,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from bot.content import Clinic, load_clinics, load_wording
@@ -24,7 +23,8 @@ from bot.web.app import create_app
 from bot.web.limits import Limits
 from bot.web.people import auth
 from bot.web.services import Services
-from tests.support.database import CLINIC, HandClock, sqlite_database
+from tests.support import quick_hashing
+from tests.support.database import CLINIC
 
 OTHER_CLINIC = "other"
 PASSWORD = "a good long password"
@@ -46,23 +46,7 @@ def a_clinic_in_paris(clinic_id: str) -> Clinic:
     return replace(demo, id=clinic_id, about=about, hours=replace(demo.hours, zone=ZoneInfo(ZONE)))
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 with little work: these tests are about the pages."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    nobody = hasher.hash("nobody")
-    monkeypatch.setattr(auth, "_hasher", lambda: hasher)
-    monkeypatch.setattr(auth, "_nobody", lambda: nobody)
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
+quick = quick_hashing.quick
 
 
 @pytest.fixture

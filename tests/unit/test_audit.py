@@ -29,17 +29,7 @@ from bot.store.audit_check import (
 )
 from bot.store.models import Audit, AuditHead
 from bot.store.session import Database, DatabaseUnavailable, downgrade, upgrade
-from tests.support.database import CLINIC, HandClock, add_person, sqlite_database
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
+from tests.support.database import CLINIC, HandClock, add_person
 
 
 def act(session: Session, name: str, clinic: str = CLINIC) -> None:

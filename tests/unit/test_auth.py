@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -15,29 +14,14 @@ from bot.store.models import Clinician, ClinicianSession
 from bot.store.session import Database
 from bot.web.people import auth
 from bot.web.people.auth import Device, HalfSignedIn, Refused, SignedIn
-from tests.support.database import CLINIC, HandClock, sqlite_database
+from tests.support import quick_hashing
+from tests.support.database import CLINIC, HandClock
 
 HOURS = timedelta(hours=12)
 IDLE = timedelta(minutes=15)
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Argon2 with little work, so that these tests are about the rules and not about the hash."""
-    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    nobody = hasher.hash("nobody")
-    monkeypatch.setattr(auth, "_hasher", lambda: hasher)
-    monkeypatch.setattr(auth, "_nobody", lambda: nobody)
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
+quick = quick_hashing.quick
 
 
 @pytest.fixture

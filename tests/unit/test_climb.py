@@ -50,11 +50,6 @@ def clock() -> HandClock:
     return HandClock(MONDAY)
 
 
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
-
-
 def look(db: Database, clinic: Clinic) -> list[Climbed]:
     """One pass of the chore; gives what the patient would be told."""
     told: list[Climbed] = []

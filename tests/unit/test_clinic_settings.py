@@ -23,23 +23,13 @@ from bot.store.clinic_settings import ChangedMeanwhile, save, settings_of
 from bot.store.models import Audit, ClinicSetting, Outbox
 from bot.store.session import Database
 from bot.web import clinics as web_clinics
-from tests.support.database import HandClock, at_once, new_conversation, raise_one, sqlite_database
+from tests.support.database import HandClock, at_once, new_conversation, raise_one
 from tests.support.patient_api import broken, make_services
 
 DEMO = load_clinics()["demo"]
 CONTACTS = {"team": {"name": "the night team", "channel": "email", "to": ["night@example.org"]}}
 HANDOFF = {**DEMO.about["handoff"], "contacts": CONTACTS, "chain": [{"to": ["team"]}]}
 OWN_LINE = {"label": "our nurse line on 020 7946 0199", "tel": "020 7946 0199"}
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 def put(db: Database, key: str, value: Any, clinic: str = "demo", by: str = "lee", seen: Any = None) -> None:

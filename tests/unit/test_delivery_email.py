@@ -19,7 +19,7 @@ from bot.handoff.worker import send_due
 from bot.store import outbox
 from bot.store.models import Handoff, Outbox
 from bot.store.session import Database
-from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, a_clinic, raise_one, sqlite_database
+from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, a_clinic, raise_one
 from tests.support.mailbox import OK, Mailbox, body_of, serving
 
 MAIL: dict[str, Any] = {
@@ -30,16 +30,6 @@ MAIL: dict[str, Any] = {
     "waited": {"minutes": "{n} min", "hours": "{n} h", "days": "{n} days"},
     "tiers": {"T1": "Now"},
 }
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 @pytest.fixture

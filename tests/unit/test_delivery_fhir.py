@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,22 +18,12 @@ from bot.store.conversations import conversation_with
 from bot.store.models import Handoff, Survey
 from bot.store.rights import ERASED
 from bot.store.session import Database
-from tests.support.database import PATIENT_WORDS, HandClock, a_clinic, add_person, sqlite_database
+from tests.support.database import PATIENT_WORDS, HandClock, a_clinic, add_person
 from tests.support.fhir_values import FIELDS, OWN_CODES, SYSTEMS, faults_of
 from tests.support.fhir_way import Way, is_a_task
 from tests.support.receivers import Fault, FhirServer, Reply, Request, clinic_with
 
 ANSWERS: Mapping[str, Any] = {"pain": 7, "where": "back", "more": "at night\x07", "life": None}
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 @pytest.fixture

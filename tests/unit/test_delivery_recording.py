@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,17 +15,7 @@ from bot.store import audit, outbox
 from bot.store.models import Handoff
 from bot.store.outbox import Due
 from bot.store.session import Database
-from tests.support.database import CLINIC, HandClock, a_clinic, add_person, at_once, raise_one, sqlite_database
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
+from tests.support.database import CLINIC, HandClock, a_clinic, add_person, at_once, raise_one
 
 
 def two_at_first(clinic: str) -> Clinic:

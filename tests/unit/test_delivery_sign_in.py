@@ -16,19 +16,9 @@ from bot.handoff.backend_services import read_key
 from bot.handoff.deliveries import need_secrets
 from bot.settings import SettingsError
 from bot.store.session import Database
-from tests.support.database import HandClock, sqlite_database
+from tests.support.database import HandClock
 from tests.support.fhir_way import Way
 from tests.support.receivers import CLIENT, KEY_VARIABLE, Fault, FhirServer, Reply, clinic_with
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,21 +19,11 @@ from bot.settings import SettingsError
 from bot.store import outbox
 from bot.store.models import Outbox
 from bot.store.session import Database
-from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, add_person, raise_one, sqlite_database
+from tests.support.database import CLINIC, PATIENT_WORDS, HandClock, add_person, raise_one
 from tests.support.receivers import RESET, SECRETS, Fault, Faulty, Hook, Reply, clinic_with, no_network
 
 URL = "https://hook.invalid/x?secret=path-that-nobody-may-read"
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 def to(db: Database, receiver: Any, clinic: Clinic, environ: dict[str, str] | None = None) -> Delivery:

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
 from bot.content import Clinic
 from bot.content.chain import Webhook
 from bot.handoff import notices, steps
@@ -26,7 +24,6 @@ from tests.support.database import (
     add_person,
     new_conversation,
     raise_one,
-    sqlite_database,
 )
 
 HOOK = Webhook("https://hooks.clinic.invalid/pne", ("SECRET",))
@@ -35,16 +32,6 @@ HOOK = Webhook("https://hooks.clinic.invalid/pne", ("SECRET",))
 def hooked(clinic: str) -> Clinic:
     made = a_clinic(clinic)
     return replace(made, chain=replace(made.chain, webhook=HOOK))
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 def rows(db: Database, handoff_id: str) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from bot.handoff.escalate import raise_handoff
 from bot.handoff.steps import close
 from bot.store import audit, handoffs, outbox
-from bot.store.conversations import conversation_with, set_state
+from bot.store.conversations import set_state
 from bot.store.events import append_event, events_after
 from bot.store.models import Audit, Handoff, Outbox
 from bot.store.session import Database
@@ -22,33 +21,13 @@ from tests.support.database import (
     PATIENT_WORDS,
     HandClock,
     a_clinic,
+    acts,
     add_person,
     at_once,
     new_conversation,
     raise_one,
-    sqlite_database,
+    state_of,
 )
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
-
-
-def state_of(db: Database, conversation_id: str) -> tuple[str, str | None]:
-    with db.read() as session:
-        conversation = conversation_with(session, conversation_id)
-        return conversation.state, conversation.holder
-
-
-def acts(db: Database, handoff_id: str, clinic: str = CLINIC) -> list[tuple[str, str]]:
-    with db.read() as session:
-        return [(row.act, row.actor) for row in audit.trail(session, clinic, handoff_id)]
 
 
 def how_many(db: Database) -> tuple[int, int, int]:

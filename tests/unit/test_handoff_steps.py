@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from bot.handoff import steps as h
 from bot.handoff.items import UnknownHandoff
 from bot.handoff.states import NotAllowed
-from bot.store import audit, handoffs, outbox
+from bot.store import handoffs, outbox
 from bot.store.conversations import conversation_with, set_hold
 from bot.store.models import Handoff, Note
 from bot.store.session import Database
@@ -18,33 +17,13 @@ from tests.support.database import (
     CLINIC,
     HandClock,
     a_clinic,
+    acts,
     add_person,
     at_once,
     new_conversation,
     raise_one,
-    sqlite_database,
+    state_of,
 )
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
-
-
-def state_of(db: Database, conversation_id: str) -> tuple[str, str | None]:
-    with db.read() as session:
-        conversation = conversation_with(session, conversation_id)
-        return conversation.state, conversation.holder
-
-
-def acts(db: Database, handoff_id: str, clinic: str = CLINIC) -> list[tuple[str, str]]:
-    with db.read() as session:
-        return [(row.act, row.actor) for row in audit.trail(session, clinic, handoff_id)]
 
 
 def test_claim_then_hand_back_then_close(db: Database, clock: HandClock) -> None:

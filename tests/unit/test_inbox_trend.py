@@ -22,11 +22,6 @@ from tests.support.inbox import OTHER_CLINIC, WORDS, StubAssistant
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def desk(tmp_path: Path, clock: HandClock) -> Desk:
     db = sqlite_database(tmp_path, clock)
     stub: Any = StubAssistant()

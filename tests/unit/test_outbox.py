@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -19,17 +18,7 @@ from bot.store import audit, outbox
 from bot.store.models import Handoff, Outbox
 from bot.store.outbox import Due
 from bot.store.session import Database
-from tests.support.database import CLINIC, HandClock, a_clinic, add_person, raise_one, sqlite_database
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
+from tests.support.database import CLINIC, HandClock, a_clinic, add_person, raise_one
 
 
 def longest() -> float:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pytest
-
 from bot.content import load_clinics
 from bot.content.inbox import load_inbox_wording
 from bot.handoff import climb, steps
@@ -33,16 +31,6 @@ YEAR_SECONDS = 3
 LONDON = ZoneInfo("Europe/London")
 WORDING = load_inbox_wording()
 ABOUT = report_view.about(load_clinics()["demo"])
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 def found(db: Database, since: datetime | None = None, until: datetime | None = None) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -12,20 +11,10 @@ from bot.store.models import SignInState
 from bot.store.retention import forget_run_out
 from bot.store.session import Database
 from bot.store.sign_in_states import HALF, INVITATION, OIDC, OIDC_AGAIN
-from tests.support.database import CLINIC, HandClock, sqlite_database
+from tests.support.database import CLINIC, HandClock
 
 KINDS = (INVITATION, HALF, OIDC, OIDC_AGAIN)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 def keep(db: Database, kind: str, token: str = "token", person: str = "lee") -> None:

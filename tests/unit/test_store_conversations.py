@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import product
-from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -14,20 +13,10 @@ from bot.store import identities
 from bot.store.gaps import gaps_by_kind, record_gap
 from bot.store.models import PatientSession
 from bot.store.session import Database
-from tests.support.database import HandClock, add_person, at_once, new_conversation, sqlite_database
+from tests.support.database import HandClock, add_person, at_once, new_conversation
 
 DAY = timedelta(days=1)
 STATES = (c.BOT, c.WAITING, c.HUMAN, c.CLOSED)
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-def db(tmp_path: Path, clock: HandClock) -> Database:
-    return sqlite_database(tmp_path, clock)
 
 
 def test_a_token_opens_its_conversation_and_only_its_hash_is_kept(db: Database) -> None:

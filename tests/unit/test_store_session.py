@@ -20,11 +20,6 @@ from tests.support.database import HandClock, at_once, sqlite_database
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
 def db(tmp_path: Path, clock: HandClock) -> store.Database:
     return sqlite_database(tmp_path, clock)
 
