@@ -20,9 +20,7 @@ from tests.support.database import HandClock, at_once
 from tests.support.postgres import server
 from tests.unit import test_audit, test_tenant
 
-__all__ = ["clock", "server"]
-
-clock = test_audit.clock
+__all__ = ["server"]
 
 ours, theirs, mine = test_tenant.ours, test_tenant.theirs, test_tenant.mine
 NUMBERS = itertools.count(1)

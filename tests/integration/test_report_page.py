@@ -14,19 +14,10 @@ from bot.store import audit
 from bot.store.reports import HIDDEN
 from bot.store.session import Database
 from tests.support.database import CLINIC, HandClock, new_conversation, raise_one
-from tests.support.inbox import (
-    OTHER_CLINIC,
-    WORDS,
-    at_inbox,
-    clock,
-    db,
-    open_page,
-    quick,
-    services,
-)
+from tests.support.inbox import OTHER_CLINIC, WORDS, at_inbox, open_page, quick, services
 from tests.support.year import Year, fill
 
-__all__ = ["at_inbox", "clock", "db", "open_page", "quick", "services"]
+__all__ = ["at_inbox", "open_page", "quick", "services"]
 PAGE = "/inbox/reports"
 
 
