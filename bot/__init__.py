@@ -5,6 +5,7 @@ The packages, and what each may import (tests/unit/test_imports.py enforces it):
 - ``safety``         text in, red-flag findings out. Pure: spaCy, and numpy for the soft layer.
 - ``content``        loads, types and checks everything under ``data/``. Pure.
 - ``understanding``  spelling, sentence encoder, classifier, decision bands. Pure: no Rasa, no database.
+- ``tutor``          lessons, alarm map, plan, beliefs, scan words, measures: what comes next, from a journal. Pure.
 - ``nlu``            Rasa graph components, thin, over ``safety`` and ``understanding``.
 - ``channels``       the Rasa side of the web app's line: channel, tracker store, responses.
 - ``store``          SQLAlchemy models, queries by subject, migrations. Knows nothing above it.
@@ -19,7 +20,7 @@ The packages, and what each may import (tests/unit/test_imports.py enforces it):
 - ``processes``      starts and watches the parts (``pne up``).
 - ``cli``, ``cli_*``  the ``pne`` command, a file for each of its subjects.
 
-``safety``, ``content`` and ``understanding`` import neither Rasa nor SQLAlchemy nor Starlette;
+``safety``, ``content``, ``understanding`` and ``tutor`` import neither Rasa nor SQLAlchemy nor Starlette;
 only ``nlu``, ``channels`` and ``rasa_light`` import rasa; only ``actions/`` imports rasa_sdk;
 nothing imports ``actions`` or ``cli``.
 """

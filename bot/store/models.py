@@ -389,6 +389,21 @@ class Survey(Base):
     answer_ids = Column(Document, nullable=False)
 
 
+class Learning(Base):
+    """One thing that a person has done with the tutor (`bot.tutor.journal.Entry`); `id` gives the order."""
+
+    __tablename__ = "learning"
+
+    id = Column(Integer, primary_key=True)
+    conversation_id = Column(ForeignKey("conversation.id", ondelete="CASCADE"), nullable=False)
+    at = Column(UtcTime, nullable=False)
+    kind = Column(Words, nullable=False)
+    key = Column(Words, nullable=False)
+    value = Column(Document)
+
+    __table_args__ = (Index(None, "conversation_id", "id"),)
+
+
 class Heartbeat(Base):
     """When a background part was last seen at work."""
 

@@ -14,7 +14,19 @@ from bot.store.conversations import conversation_with, locked_conversation
 from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
 from bot.store.events import PATIENT
 from bot.store.handoffs import OPEN, attached_to, handoffs_in
-from bot.store.models import Audit, Conversation, Event, Feedback, Handoff, Note, Offer, Outbox, PatientSession, Survey
+from bot.store.models import (
+    Audit,
+    Conversation,
+    Event,
+    Feedback,
+    Handoff,
+    Learning,
+    Note,
+    Offer,
+    Outbox,
+    PatientSession,
+    Survey,
+)
 from bot.store.session import Database
 
 __all__ = [
@@ -28,7 +40,7 @@ ERASED = "[erased by the patient]"
 BY_PATIENT, BY_TIME, BY_CLINIC = "patient", audit.SYSTEM, "clinic"
 # Details of audit rows that are about the clinic's own people and systems.
 _OF_THE_CLINIC = ("to", "contact", "contacts", "cause")
-_OF_A_CONVERSATION = (Event, Offer, Feedback, Survey, PatientSession)
+_OF_A_CONVERSATION = (Event, Offer, Feedback, Survey, Learning, PatientSession)
 
 
 class OpenHandoff(ValueError):
@@ -93,6 +105,10 @@ def kept(session: Session, conversation_id: str) -> dict[str, Any]:
                 "answer_ids": row.answer_ids,
             }
             for row in _rows(session, Survey, conversation_id, Survey.seq)
+        ],
+        "learning": [
+            {"at": _iso(row.at), "kind": row.kind, "key": row.key, "value": row.value}
+            for row in _rows(session, Learning, conversation_id, Learning.id)
         ],
         "sessions": [
             {"expires_at": _iso(row.expires_at), "revoked_at": _iso(row.revoked_at), "slides": row.slides}

@@ -46,6 +46,7 @@ PARENTS = {
     "clinician_session": "clinician_id",
     "event": "conversation_id",
     "feedback": "conversation_id",
+    "learning": "conversation_id",
     "note": "handoff_id",
     "offer": "conversation_id",
     "outbox": "handoff_id",

@@ -19,7 +19,10 @@ from bot.web.handoffs import PERSON_CATEGORY, PERSON_TIER
 from bot.web.services import Services
 
 if TYPE_CHECKING:
-    from bot.web.turns import Incoming
+    from bot.web.incoming import Incoming
+
+# Kinds of bodies that the assistant says itself; the others tell of the chat.
+SPOKEN = ("text", "safety", "question", "lesson", "visual", "card")
 
 
 def alarm(
@@ -139,5 +142,5 @@ def append(
     type: str = events.MESSAGE,
     client_id: str | None = None,
 ) -> None:
-    author = events.BOT if body["kind"] in ("text", "safety", "question") else events.SYSTEM
+    author = events.BOT if body["kind"] in SPOKEN else events.SYSTEM
     events.append_event(session, conversation_id, type=type, author=author, body=body, client_id=client_id)

@@ -27,13 +27,14 @@ REFUSED_IDS = "safety/safety_refused"
 @dataclass(frozen=True)
 class Heard:
     """`texts`: typed lately, oldest first. `denied`: categories. `facts`: confirmed by a yes in the safety check.
-    `offered`: payloads of what was asked last.
+    `offered`: payloads of what was asked last. `awaits`: which words the tutor asked for last.
     """
 
     texts: tuple[str, ...] = ()
     denied: frozenset[str] = frozenset()
     facts: frozenset[str] = frozenset()
     offered: tuple[str, ...] = ()
+    awaits: str = ""
 
 
 NOTHING_HEARD = Heard()
@@ -52,7 +53,7 @@ def heard_in(log: Sequence[Event]) -> Heard:
     """The same from events, oldest first."""
     typed = [text for event in log if event.author == events.PATIENT and (text := _typed(event.body))]
     facts = [fact for event in log if event.author == events.PATIENT for fact in check.facts_of(_payload(event.body))]
-    return Heard(tuple(typed[-HISTORY:]), _denied(log), frozenset(facts), _offered(log))
+    return Heard(tuple(typed[-HISTORY:]), _denied(log), frozenset(facts), _offered(log), _awaits(log))
 
 
 def still_said(session: Session, conversation_id: str, key: str, earlier: str = "") -> bool:
@@ -108,6 +109,12 @@ def _offered(log: Sequence[Event]) -> tuple[str, ...]:
     if last is None or last.author == events.PATIENT:
         return ()
     return tuple(str(one["payload"]) for one in last.body.get("buttons") or ())
+
+
+def _awaits(log: Sequence[Event]) -> str:
+    """What the tutor has asked to be told in words, if that was the last thing said."""
+    last = log[-1] if log else None
+    return "" if last is None or last.author == events.PATIENT else str(last.body.get("awaits") or "")
 
 
 def _denied(log: Sequence[Event]) -> frozenset[str]:

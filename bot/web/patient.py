@@ -19,6 +19,7 @@ from bot.content import Clinic
 from bot.store import events, identities
 from bot.store.session import DatabaseUnavailable
 from bot.web import bodies, forms, turns
+from bot.web.incoming import Incoming, unsaved, unsaved_words
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
 from bot.web.stream import HEARTBEAT, conversation_topic, frame
@@ -72,7 +73,7 @@ async def _take(request: Request, services: Services, asked: dict[str, Any]) -> 
     if form:
         text = forms.typed_in(asked.get("answers"))
     clinic, conversation_id = await whose(request, services, text, payload)
-    incoming = turns.Incoming(conversation_id, clinic, client_id, text, payload, reply_to)
+    incoming = Incoming(conversation_id, clinic, client_id, text, payload, reply_to)
     if kind == "text" and not text.strip():
         raise Problem("empty")
     if len(text) > MOST_CHARACTERS or len(payload) > 200:
@@ -80,14 +81,14 @@ async def _take(request: Request, services: Services, asked: dict[str, Any]) -> 
     wait = services.limits.wait(conversation_id, request.client.host if request.client else "")
     if wait:
         shown = alarm_words(services, incoming)
-        busy = turns.unsaved(services, bodies.notice("busy", clinic, services.wording))
+        busy = unsaved(services, bodies.notice("busy", clinic, services.wording))
         raise Problem("too_many", events=shown or [busy], retry_after=wait)
     if form:
         incoming = await _with_answers(services, incoming, form, asked.get("answers"))
     return await turns.receive(services, incoming)
 
 
-async def _with_answers(services: Services, incoming: turns.Incoming, form: str, answers: Any) -> turns.Incoming:
+async def _with_answers(services: Services, incoming: Incoming, form: str, answers: Any) -> Incoming:
     """The message with its checked answers to a questionnaire. Raises Problem, with safety words if they are due."""
 
     def read() -> forms.Filled:
@@ -102,16 +103,16 @@ async def _with_answers(services: Services, incoming: turns.Incoming, form: str,
         raise Problem("bad_field", str(error), alarm_words(services, incoming)) from None
     except DatabaseUnavailable:
         screening = turns.screen(incoming)
-        raise Problem("not_stored", events=turns.unsaved_words(services, incoming.clinic, screening)) from None
+        raise Problem("not_stored", events=unsaved_words(services, incoming.clinic, screening)) from None
     return replace(incoming, text=filled.words, filled=filled)
 
 
-def alarm_words(services: Services, incoming: turns.Incoming) -> list[dict[str, Any]]:
+def alarm_words(services: Services, incoming: Incoming) -> list[dict[str, Any]]:
     """Safety words for a message that is refused: a refusal must not swallow a red flag."""
     screening = turns.screen(incoming)
     if screening.worst is None or screening.tier in (None, "T4"):
         return []
-    return turns.unsaved_words(services, incoming.clinic, screening)
+    return unsaved_words(services, incoming.clinic, screening)
 
 
 @contextmanager
@@ -120,7 +121,7 @@ def not_swallowed(services: Services, text: str) -> Iterator[None]:
     try:
         yield
     except Problem as problem:
-        problem.events = problem.events or alarm_words(services, turns.Incoming("", services.clinic(""), "", text))
+        problem.events = problem.events or alarm_words(services, Incoming("", services.clinic(""), "", text))
         raise
 
 
@@ -234,7 +235,7 @@ async def whose(request: Request, services: Services, text: str = "", payload: s
         with services.db.read() as session:
             return identities.known(session, token)
 
-    unread = turns.Incoming("", services.clinic(""), "", text, payload)
+    unread = Incoming("", services.clinic(""), "", text, payload)
     looking = asyncio.create_task(in_thread(find))
     looking.add_done_callback(lambda done: done.cancelled() or done.exception())  # also where nobody waits for it
     await asyncio.wait({looking}, timeout=turns.PATIENCE if text or payload else None)
@@ -244,7 +245,7 @@ async def whose(request: Request, services: Services, text: str = "", payload: s
     try:
         found = await looking
     except DatabaseUnavailable:
-        shown = turns.unsaved_words(services, unread.clinic, turns.screen(unread))
+        shown = unsaved_words(services, unread.clinic, turns.screen(unread))
         raise Problem("not_stored", events=shown) from None
     clinic = services.clinic(found.conversation.clinic if found is not None else "")
     if found is None or (found.conversation.subject is None and only_signed_in(clinic)):

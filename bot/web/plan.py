@@ -12,6 +12,7 @@ from bot.safety import Finding, Screening, has_direct_question, is_plain_no, is_
 from bot.safety.check import Step
 from bot.safety.schema import NO
 from bot.safety.scope import OTHER_NOW
+from bot.tutor.saying import FORM_PREFIX, PREFIX
 from bot.understanding.language import language_of
 from bot.web import check
 from bot.web.bodies import (
@@ -32,18 +33,22 @@ CONSENTED, CONSENT_NEEDED, HUMAN_HOLDS, CONVERSE = "consented", "consent_needed"
 LATE, CHECK, NONE_LISTED, REFUSED, ANSWERED = "late", "check", "none_listed", "refused", "answered"
 LANGUAGE = "language"
 ENDED, FILLED, READING, WITHDRAWN = "ended", "filled", "reading", "withdrawn"
+# The tutor's own buttons and questionnaires, and words that it had asked for.
+TUTOR = "tutor"
 NO_ALARM = (None, "T4")
 TALK_TO_PERSON = "/talk_to_person"
 
 
 @dataclass(frozen=True)
 class Situation:
-    """What the conversation knows before this message. `pending` is the open question, as `Pending.as_dict` made it."""
+    """What the conversation knows before this message. `pending` is the open question, as `Pending.as_dict` made it;
+    `awaits` says which words the tutor has just asked for."""
 
     state: str
     consented: bool
     pending: dict[str, Any] | None
     hold: dict[str, Any] | None
+    awaits: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,9 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         return Plan(RELEASE) if released else Plan(HOLD, language=language)
     if said.payload == END:
         return Plan(ENDED)
+    told = bool(situation.awaits) and not said.payload and not language
+    if told or said.payload.startswith((PREFIX, FORM + FORM_PREFIX)):
+        return Plan(TUTOR, text=said.text)
     if said.payload.startswith(FORM):
         return Plan(FILLED)
     if said.payload == READING_PLAIN:

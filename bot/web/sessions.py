@@ -21,7 +21,7 @@ from bot.content.wording import ENGLISH
 from bot.store import conversations, events, identities
 from bot.store.models import Conversation
 from bot.store.session import DatabaseUnavailable
-from bot.web import bodies
+from bot.web import bodies, tutoring
 from bot.web.embedding import refuse_foreign
 from bot.web.identity import KeysUnavailable, Person, Refused
 from bot.web.patient import bearer, only_signed_in, read_json, text_of
@@ -88,6 +88,8 @@ async def open_session(request: Request) -> Response:
         raise Problem("not_stored", "No conversation can be opened just now.") from None
     if ready.left:
         services.news(ready.left)  # whoever still reads along there stops
+    if not ready.created:
+        services.aside(tutoring.on_return(services, ready.conversation.id, clinic))
     return JSONResponse(
         _answer(services, clinic, ready), 201 if ready.created else 200, headers={"Cache-Control": "no-store"}
     )

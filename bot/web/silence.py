@@ -12,8 +12,8 @@ from bot.store.conversations import ASKED_AT
 from bot.store.models import Conversation
 from bot.web import plan as planning
 from bot.web.alarms import alarm
+from bot.web.incoming import Incoming
 from bot.web.services import Services
-from bot.web.turns import Incoming
 
 # The chore's name, under which its heartbeat is kept.
 SILENCE = "silence"

@@ -13,27 +13,23 @@ told; with a slow one they are shown before it has answered.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
-from bot import safety
-from bot.content import Clinic
 from bot.safety import Finding, Screening
 from bot.screening import screen as screen_words
-from bot.store import conversations, events, gaps, opinions, rights
-from bot.store.columns import storable_text
+from bot.store import conversations, events, opinions, rights
 from bot.store.models import Conversation
-from bot.store.session import DatabaseUnavailable
-from bot.understanding.gap_words import kept_words
-from bot.web import bodies, check, consent, forms
+from bot.web import bodies, check, consent, forms, tutoring
 from bot.web import plan as planning
-from bot.web.alarms import alarm, append, hand_over, person_by_words, take_back
-from bot.web.assistant import AssistantUnavailable
-from bot.web.heard import LIST_TURNS, NOTHING_HEARD, Heard, heard, last_said, latest, refusals, still_said, turns_since
+from bot.web.alarms import alarm, append, hand_over, take_back
+from bot.web.conversing import converse, rasa_hears
+from bot.web.heard import NOTHING_HEARD, Heard, heard, last_said, latest, refusals
+from bot.web.incoming import Incoming, unsaved, unsaved_words
 from bot.web.plan import Plan, Said, Situation
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
@@ -42,24 +38,6 @@ from bot.web.stream import conversation_topic
 log = structlog.get_logger(__name__)
 # Seconds that safety words wait for the database before they are shown without it.
 PATIENCE = 0.6
-# Ids of replies that the web app gives itself: Rasa's twin of them is not shown a second time.
-SAID_HERE = ("safety/", "handoff/")
-# What Rasa hears in place of our own buttons: after a withdrawal as if the note that it asks for had been skipped.
-RASA_HEARS = {planning.PERSON_ASKED: planning.TALK_TO_PERSON, planning.WITHDRAWN: "/affirm", planning.CLEARED: ""}
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """One message as the API received it. `key` identifies it for good: the client's id, or one made here."""
-
-    conversation_id: str
-    clinic: Clinic
-    key: str
-    text: str
-    payload: str = ""
-    reply_to: int | None = None
-    # Answers to a questionnaire; `text` is then what was typed in them.
-    filled: forms.Filled | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +63,8 @@ async def receive(services: Services, incoming: Incoming) -> int:
             notice = bodies.notice("not_stored", incoming.clinic, services.wording)
             raise Problem("not_stored", events=[unsaved(services, notice)]) from None
         try:
-            recorded = await in_thread(_record, services, incoming, said, screening)
+            incoming = await _with_facts(services, incoming)
+            recorded = await in_thread(_record, services, incoming, said, screening, lately.awaits)
         except Problem:
             raise
         except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
@@ -97,8 +76,8 @@ async def receive(services: Services, incoming: Incoming) -> int:
     if plan is None:
         return recorded.seq
     services.news(incoming.conversation_id, incoming.clinic.id)
-    if _rasa_hears(plan):
-        services.in_order(incoming.conversation_id, _converse(services, incoming, plan, lately.denied))
+    if rasa_hears(plan):
+        services.in_order(incoming.conversation_id, converse(services, incoming, plan, lately.denied))
     return recorded.seq
 
 
@@ -137,41 +116,37 @@ def screen(incoming: Incoming, lately: Heard = NOTHING_HEARD) -> Screening:
     return check.screening(check.pressed_by(incoming.text, lately.offered))
 
 
-def unsaved_words(services: Services, clinic: Clinic, screening: Screening) -> list[dict[str, Any]]:
-    """What to show at once when nothing can be written: the safety words if they are due, and the truth."""
-    shown = []
-    if screening.worst is not None and screening.tier not in planning.NO_ALARM:
-        shown.append(bodies.safety_words(screening.worst, clinic))
-        shown.append(bodies.handoff("failed", "not_stored_safety", clinic, services.wording, ""))
-    else:
-        shown.append(bodies.notice("not_stored", clinic, services.wording))
-    return [unsaved(services, body) for body in shown]
+async def _with_facts(services: Services, incoming: Incoming) -> Incoming:
+    """With what the dialogue has noted, for the few buttons of the tutor that want to know it; never in the way."""
+    if not incoming.payload.startswith(tutoring.WITH_FACTS):
+        return incoming
+    try:
+        return replace(incoming, facts=await asyncio.wait_for(services.assistant.facts(incoming.conversation_id), 1.5))
+    except Exception as error:
+        log.warning("facts_not_read", cause=type(error).__name__)
+        return incoming
 
 
-def unsaved(services: Services, body: dict[str, Any]) -> dict[str, Any]:
-    """An event that is shown but is not in the log."""
-    at = services.db.clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    author = "bot" if body["kind"] == "text" else "system"
-    return {"seq": None, "type": events.MESSAGE, "at": at, "author": author, "body": body}
-
-
-def _record(services: Services, incoming: Incoming, said: Said, screening: Screening) -> _Recorded:
+def _record(services: Services, incoming: Incoming, said: Said, screening: Screening, awaits: str = "") -> _Recorded:
     """The message and the words that answer it at once, in one transaction."""
     with services.db.begin() as session:
         conversation = conversations.locked_conversation(session, incoming.conversation_id)
         if rights.is_erased(conversation):  # while this message was under way
             raise Problem("no_session", events=unsaved_words(services, incoming.clinic, screening))
-        ours = (bodies.CONSENT, bodies.PERSON, bodies.END)
+        ours = (bodies.CONSENT, bodies.PERSON, bodies.END, *tutoring.ALWAYS)
         asked_for = not incoming.payload or incoming.payload in ours
         if not asked_for and not conversations.was_offered(session, conversation.id, incoming.payload):
             raise Problem("not_offered")
         situation = Situation(
-            conversation.state, conversation.consented_at is not None, conversation.pending, conversation.hold
+            conversation.state, conversation.consented_at is not None, conversation.pending, conversation.hold, awaits
         )
         decided = planning.plan(situation, said, screening)
         if decided.kind == planning.CONSENT_NEEDED:
             raise Problem("consent_needed")
-        body: dict[str, Any] = {"kind": "text", "text": incoming.text, "fallback_text": incoming.text}
+        text = incoming.text
+        if decided.kind == planning.TUTOR and tutoring.not_kept(awaits, text):
+            text = services.wording.messages["not_kept"]
+        body: dict[str, Any] = {"kind": "text", "text": text, "fallback_text": text}
         if incoming.payload:
             body["payload"] = incoming.payload
         if incoming.reply_to is not None:
@@ -186,10 +161,12 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
         seq = appended.event.seq
         if not appended.created:
             return _Recorded(seq, _left_unanswered(services, session, conversation, incoming, seq))
-        if incoming.filled is not None:
+        if incoming.filled is not None and not tutoring.notes_itself(incoming.filled.form):
             opinions.record_survey(session, conversation.id, seq, incoming.filled.form, incoming.filled.answers)
         if conversation.state == conversations.CLOSED:
             conversations.set_state(session, conversation.id, conversations.BOT)
+        if decided.kind == planning.TUTOR and not tutoring.answer(services, session, conversation, incoming, awaits):
+            decided = replace(decided, kind=planning.CONVERSE)  # the words were about something else
         _answer_at_once(services, session, conversation, incoming, decided)
         return _Recorded(seq, decided)
 
@@ -277,125 +254,3 @@ def _answer_at_once(
         say({**bodies.notice("reading_plain", clinic, wording), "reading": bodies.PLAIN})
     if decided.language:
         say(bodies.language_card(decided.language, clinic, wording))
-
-
-def _rasa_hears(plan: Plan) -> bool:
-    """An alarm goes to Rasa too, so that the dialogue leaves whatever it was in; its words are said already."""
-    if plan.kind == planning.CLEARED:
-        return bool(plan.text)
-    if plan.kind == planning.ALARM:
-        return plan.finding is not None and plan.finding.raised_by != check.RAISED_BY
-    return plan.kind in (planning.PERSON_ASKED, planning.WITHDRAWN, planning.CONVERSE)
-
-
-async def _converse(services: Services, incoming: Incoming, plan: Plan, denied: Collection[str] = ()) -> None:
-    if not await in_thread(_still_said, services, incoming, plan):
-        return
-    topic = conversation_topic(incoming.conversation_id)
-    if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
-        services.hub.wake(topic, {"status": {"open": True}})
-    payload = RASA_HEARS.get(plan.kind, incoming.payload)
-    text = storable_text(plan.text or incoming.text)  # as it is kept: half a character cannot be sent on
-    try:
-        replies = await services.assistant.say(
-            conversation=incoming.conversation_id,
-            message_id=incoming.key,
-            text=text,
-            clinic=incoming.clinic.id,
-            numbers=incoming.clinic.numbers,
-            payload=payload,
-            denied=tuple(sorted({*plan.denied, *denied})),
-            reading=None if payload else await in_thread(services.read_message, text),
-        )
-        await in_thread(_say, services, incoming, plan, replies)
-    except Exception as error:  # whatever it was, a question must not end in silence
-        cause = str(error) if isinstance(error, AssistantUnavailable) else type(error.__cause__ or error).__name__
-        log.error("no_answer", cause=cause)
-        if plan.kind in (planning.CONVERSE, planning.CLEARED):
-            await _apologise(services, incoming)
-    finally:
-        services.hub.wake(topic, {"status": {"open": False}})
-        services.news(incoming.conversation_id, incoming.clinic.id)
-
-
-def _still_said(services: Services, incoming: Incoming, plan: Plan) -> bool:
-    """Whether the message was not erased while it waited. Where the log cannot be read nothing was erased either."""
-    try:
-        with services.db.read() as session:
-            return still_said(session, incoming.conversation_id, incoming.key, _earlier(incoming, plan))
-    except DatabaseUnavailable:
-        return True
-
-
-def _earlier(incoming: Incoming, plan: Plan) -> str:
-    """The words of an earlier message, where that is what Rasa hears."""
-    return plan.text if plan.text != incoming.text else ""
-
-
-async def _apologise(services: Services, incoming: Incoming) -> None:
-    """Say that no answer can be given: in the log, or on the page alone where the log cannot be written."""
-    body = bodies.notice("cannot_answer", incoming.clinic, services.wording)
-    body["buttons"] = [{"title": services.wording.labels["talk_to_person"], "payload": bodies.PERSON}]
-
-    def write() -> None:
-        with services.db.begin() as session:
-            if still_said(session, incoming.conversation_id, incoming.key):
-                append(session, incoming.conversation_id, body)
-
-    try:
-        await in_thread(write)
-    except DatabaseUnavailable:
-        services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, body)})
-
-
-def _say(services: Services, incoming: Incoming, plan: Plan, replies: Sequence[dict[str, Any]]) -> None:
-    """Rasa's replies into the log, unless a person has taken the conversation or safety has closed it meanwhile."""
-    made = [bodies.reply(reply) for reply in replies]
-    handed_over = any(str(body["answer_id"]).startswith("handoff/") for body in made)
-    with services.db.begin() as session:
-        conversation = conversations.locked_conversation(session, incoming.conversation_id)
-        if conversation.state == conversations.HUMAN:
-            return
-        if not still_said(session, conversation.id, incoming.key, _earlier(incoming, plan)):
-            return
-        if handed_over and plan.kind == planning.CONVERSE:
-            person_by_words(services, session, incoming)
-        if plan.kind in (planning.ALARM, planning.WITHDRAWN) or conversation.hold:
-            return
-        about = replies[-1].get("metadata") or {}
-        made = _with_check(services, session, incoming, plan, about, made)
-        made = [bodies.in_form(body, conversation.reading) for body in made]
-        for place, body in enumerate(made):
-            if not str(body["answer_id"]).startswith(SAID_HERE):
-                # With an id of its own, so that a turn that runs twice after a crash says nothing twice.
-                append(session, conversation.id, body, client_id=f"{incoming.key}.{place}")
-        if about.get("understood") not in (None, "answer"):
-            words = () if incoming.payload else kept_words(plan.text or incoming.text)
-            gaps.record_gap(session, incoming.clinic.id, about["understood"], [about.get("nearest")], words)
-
-
-def _with_check(
-    services: Services,
-    session: Session,
-    incoming: Incoming,
-    plan: Plan,
-    about: dict[str, Any],
-    made: list[dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """Rasa's replies with the safety check: in their place, offered beside them, or (as they are) without it."""
-    typed = plan.text if plan.kind == planning.CLEARED else "" if incoming.payload else incoming.text
-    if any(str(body["answer_id"]).startswith(SAID_HERE) for body in made):
-        return made
-    lately = latest(session, incoming.conversation_id)
-
-    def within(*answer_ids: str) -> bool:
-        since = turns_since(lately, *answer_ids)
-        return since is not None and since <= LIST_TURNS
-
-    if typed and check.comes_first(about, typed):
-        return made if within(check.LIST_ID) else [check.listed(incoming.clinic, services.wording, made)]
-    tells = about.get("understood") == "answer" and typed and safety.tells_of_change(typed)
-    left_open = turns_since(lately, "check/") == 1  # the page closes a question once something else is written
-    if about.get("check_first") or left_open or (tells and not within("check/")):
-        return [*made[:-1], check.offer(made[-1], services.wording)]
-    return made

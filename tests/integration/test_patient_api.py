@@ -11,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from bot import safety
 from bot.handoff.steps import claim
 from bot.web import bodies, turns
 from bot.web import patient as patient_api
 from bot.web.assistant import AssistantUnavailable
 from bot.web.bodies import PERSON, SAFETY_RELEASE
+from bot.web.conversing import converse
+from bot.web.incoming import Incoming, unsaved
+from bot.web.plan import Plan
 from bot.web.services import Services
 from tests.support import patient_api as talking
 from tests.support.database import add_person
@@ -230,7 +234,7 @@ async def test_a_message_that_cannot_be_screened_is_not_taken_in_silence(
     def broken_screen(*_args: Any) -> Any:
         raise ValueError("rules")
 
-    monkeypatch.setattr(turns.safety, "screen", broken_screen)
+    monkeypatch.setattr(safety, "screen", broken_screen)
     response = await patient.say(RED)
     assert response.status_code == 503
     assert ids(response.json()["events"]) == ["notice/not_stored"]
@@ -263,7 +267,7 @@ async def test_a_slow_database_does_not_hold_up_safety_words(
         gate.wait(10)
         return getattr(quick, part)(**options)
 
-    incoming = turns.Incoming(patient.conversation, services.clinic("demo"), "message-9999", RED)
+    incoming = Incoming(patient.conversation, services.clinic("demo"), "message-9999", RED)
     with services.hub.listen(f"conversation:{patient.conversation}") as queue:
         services.db = replace(quick, **{part: after_the_gate})
         sending = asyncio.create_task(turns.receive(services, incoming))
@@ -285,7 +289,7 @@ async def test_early_words_reach_a_stream_and_a_long_poll(patient: Patient, serv
     topic = f"conversation:{patient.conversation}"
     while len(services.hub._listeners.get(topic, ())) < 2:
         await asyncio.sleep(0.005)
-    early = turns.unsaved(services, bodies.notice("busy", services.clinic("demo"), services.wording))
+    early = unsaved(services, bodies.notice("busy", services.clinic("demo"), services.wording))
     services.hub.wake(topic, {"unsaved": early})
     assert (await polling) == [early]
     assert json.loads((await streaming).split("data: ", 1)[1]) == early
@@ -316,8 +320,8 @@ async def test_a_turn_that_runs_twice_says_nothing_twice(patient: Patient, servi
     seq = (await patient.say(QUESTION, "message-twice")).json()["seq"]
     await services.finish_turns(5.0)
     clinic = services.clinic("demo")
-    incoming = turns.Incoming(patient.conversation, clinic, "message-twice", QUESTION)
-    await turns._converse(services, incoming, turns.Plan("converse", text=QUESTION))
+    incoming = Incoming(patient.conversation, clinic, "message-twice", QUESTION)
+    await converse(services, incoming, Plan("converse", text=QUESTION))
     assert ids(await patient.heard(seq)) == ["pain/why_it_persists"]
 
 

@@ -30,6 +30,7 @@ from bot.store.models import Handoff, Outbox
 from bot.store.session import Database, connect, utc_now
 from bot.web import turns
 from bot.web.climbing import climb_watch
+from bot.web.incoming import Incoming
 from bot.web.limits import Limits
 from bot.web.services import Services
 from tests.support.receivers import clinic_with
@@ -87,7 +88,7 @@ async def _work(config: dict[str, Any], asked: dict[str, Any], fuse: Fuse) -> No
     settings = Settings(var=config["folder"], rasa_secret="s" * 40, smtp_url=config["smtp"])
     clinic, wording = clinic_with(hook=config["hook"], base=config["fhir"]), load_wording()
     services = Services(settings, db, {"demo": clinic}, wording, Silent(), lambda _: {}, Limits(1000, 1000))  # type: ignore[arg-type]
-    incoming = turns.Incoming(asked["conversation"], clinic, asked["key"], config["words"])
+    incoming = Incoming(asked["conversation"], clinic, asked["key"], config["words"])
     await turns.receive(services, incoming)
     await services.finish_turns(5.0)
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.settings import ROOT
 
-PURE = ("safety", "content", "understanding")
+PURE = ("safety", "content", "understanding", "tutor")
 OUTSIDE = {"rasa", "rasa_sdk", "sqlalchemy", "starlette", "uvicorn", "httpx"}
 
 
