@@ -12,6 +12,7 @@ from bot.content.answers import load_answers, load_controls, load_facts, load_so
 from bot.content.checks import answers as of_answers
 from bot.content.checks import figures as of_figures
 from bot.content.checks import interface, language
+from bot.content.checks import tutor as of_tutor
 from bot.content.checks.fault import Fault
 from bot.content.checks.language import BANNED, PLACEHOLDERS
 from bot.content.checks.outside import wording_in_code
@@ -67,7 +68,7 @@ def check_all(data: Path = DATA, today: datetime.date | None = None) -> list[Fau
             faults += check(answer, data)
     for found in (
         wording_in_code() if data == DATA else iter(()), _titles(data), of_figures.tables(data),
-        interface.languages(data),
+        interface.languages(data), of_tutor.wording(data),
         of_figures.card_texts(data), enough_examples(data), consistent(data),
         _dates(data), _old_numbers(data, today or datetime.date.today()), _unused(data),
     ):  # fmt: skip
@@ -121,5 +122,6 @@ def _unused(data: Path) -> Iterator[Fault]:
     used |= {key for word in load_report_words(data).values() for key in word.sources}
     used |= {row.source for region in load_regions(data).values() for row in region.rows.values()}
     used |= {fact.source for fact in load_facts(data).values()}
+    used |= of_tutor.sources_used(data)
     for key in sorted(set(load_sources(data)) - used):
         yield Fault("data/sources", key, "no answer, figure or fact uses this source")
