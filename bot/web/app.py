@@ -27,7 +27,7 @@ from bot.settings import Settings
 from bot.store.session import connect
 from bot.training import soft_path
 from bot.understanding.language import load_known
-from bot.web import assets, clinics, inbox, pages, patient, pictures, reading, rights, sessions, signs
+from bot.web import assets, clinics, inbox, pages, papers, patient, pictures, reading, rights, sessions, signs
 from bot.web.assistant import open_assistant
 from bot.web.climbing import climb_watch
 from bot.web.clinics import CLINICS, clinics_watch, first_look
@@ -90,6 +90,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             *sessions.routes(),
             *patient.routes(),
             *rights.routes(),
+            *papers.routes(),
             *reading.routes(),
             *signs.routes(),
             *inbox.routes(),

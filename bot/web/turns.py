@@ -63,7 +63,8 @@ async def receive(services: Services, incoming: Incoming) -> int:
             notice = bodies.notice("not_stored", incoming.clinic, services.wording)
             raise Problem("not_stored", events=[unsaved(services, notice)]) from None
         try:
-            incoming = await _with_facts(services, incoming)
+            if incoming.payload.startswith(tutoring.WITH_FACTS):
+                incoming = replace(incoming, facts=await tutoring.noted(services, incoming.conversation_id))
             recorded = await in_thread(_record, services, incoming, said, screening, lately.awaits)
         except Problem:
             raise
@@ -114,17 +115,6 @@ def screen(incoming: Incoming, lately: Heard = NOTHING_HEARD) -> Screening:
     if incoming.payload or words.worst:
         return words
     return check.screening(check.pressed_by(incoming.text, lately.offered))
-
-
-async def _with_facts(services: Services, incoming: Incoming) -> Incoming:
-    """With what the dialogue has noted, for the few buttons of the tutor that want to know it; never in the way."""
-    if not incoming.payload.startswith(tutoring.WITH_FACTS):
-        return incoming
-    try:
-        return replace(incoming, facts=await asyncio.wait_for(services.assistant.facts(incoming.conversation_id), 1.5))
-    except Exception as error:
-        log.warning("facts_not_read", cause=type(error).__name__)
-        return incoming
 
 
 def _record(services: Services, incoming: Incoming, said: Said, screening: Screening, awaits: str = "") -> _Recorded:

@@ -5,6 +5,7 @@ All of it happens in the message's own transaction, so that nothing is said that
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 ALWAYS = (*(payload(name) for name in areas.AREAS), home.STOP)
 # Areas that want to know what the dialogue has noted.
 WITH_FACTS = tuple(payload(name) for name in ("summary", "scan", "course", "plan"))
+FACTS_SECONDS = 1.5
 # Rasa's replies that stand for an area: ``control/open_course.1``.
 OPENS = "control/open_"
 # Words that are read and answered, and never written down: a report that was pasted.
@@ -51,6 +53,15 @@ def moment_of(services: Services, session: Session, conversation: Conversation, 
         clinic={"id": incoming.clinic.id, "name": incoming.clinic.name, **incoming.clinic.about},
         person=conversation.id,
     )
+
+
+async def noted(services: Services, conversation_id: str) -> dict[str, str]:
+    """What the dialogue has noted of a person; nothing where it cannot be asked now. Never in the way."""
+    try:
+        return await asyncio.wait_for(services.assistant.facts(conversation_id), FACTS_SECONDS)
+    except Exception as error:
+        log.warning("facts_not_read", cause=type(error).__name__)
+        return {}
 
 
 def answer(

@@ -14,6 +14,7 @@ from bot.content import load_clinics, load_wording
 from bot.settings import Settings
 from bot.store import events
 from bot.store.columns import storable_text
+from bot.web import pdf_page
 from bot.web.inbox import item_view, pdf
 from bot.web.inbox.acts import Desk
 from bot.web.inbox.copies import OnPaper
@@ -77,11 +78,8 @@ def test_any_words_make_a_document(desk: Desk, words: str) -> None:
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=st.text(max_size=400))
 def test_nothing_that_can_be_typed_breaks_it(desk: Desk, words: str) -> None:
-    page = pdf._Page("foot")
-    for style, file in pdf.STYLES.items():
-        page.add_font(pdf.FONT, style, pdf._fonts() / file)
-    page.add_page()
-    pdf._line(page, storable_text(words))
+    page = pdf_page.new_page("title", "en", "foot")
+    pdf_page.line(page, storable_text(words))
     assert bytes(page.output()).startswith(b"%PDF-")
 
 
@@ -102,18 +100,18 @@ def test_nothing_that_can_be_typed_breaks_it(desk: Desk, words: str) -> None:
     ],
 )
 def test_what_the_font_lacks_is_named_or_stands_as_a_box(written: str, printed: str, missing: bool) -> None:
-    assert pdf.printable(written) == (printed, missing)
+    assert pdf_page.printable(written) == (printed, missing)
 
 
 def test_the_document_says_that_something_is_missing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    line = pdf._line
+    line = pdf.line
 
     def listen(page: Any, text: str, *more: Any, **kinds: Any) -> None:
         said.append(text)
         line(page, text, *more, **kinds)
 
-    monkeypatch.setattr(pdf, "_line", listen)
+    monkeypatch.setattr(pdf, "line", listen)
     pdf.document(desk, shown(desk, "痛 and more"))
     assert WORDS.texts["copy_missing"] in said
     said.clear()
@@ -135,13 +133,13 @@ def test_the_names_of_clinics_are_printed_too(desk: Desk) -> None:
 
 def test_a_very_long_chat_is_cut_and_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    line = pdf._line
+    line = pdf.line
 
     def listen(page: Any, text: str, *more: Any, **kinds: Any) -> None:
         said.append(text)
         line(page, text, *more, **kinds)
 
-    monkeypatch.setattr(pdf, "_line", listen)
+    monkeypatch.setattr(pdf, "line", listen)
     monkeypatch.setattr(pdf, "MOST_ENTRIES", 1)
     values = shown(desk, "the newest words")
     (entry, *_) = values["entries"]
