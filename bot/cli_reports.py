@@ -25,7 +25,7 @@ Conversation = Annotated[str, typer.Argument(help="The conversation's id, as the
 def register(app: typer.Typer) -> None:
     """Adds the commands to ``pne``."""
     app.command("report")(show_report)
-    app.command("export")(export_conversation)
+    app.command("export")(export_data)
     app.command("erase")(erase_conversation)
 
 
@@ -69,15 +69,52 @@ def show_report(
         _print_report(found, first, last)
 
 
-def export_conversation(
-    conversation: Conversation,
-    file: Annotated[Path | None, typer.Argument(help="Where to write it. Default: standard output.")] = None,
-    form: Annotated[str, typer.Option("--format", help="html (to read) or json (as data).")] = "json",
+def export_data(
+    what: Annotated[str, typer.Argument(help='A conversation\'s id, or "research".')],
+    target: Annotated[
+        Path | None, typer.Argument(help='Where to write it. Default: standard output. For "research": a folder.')
+    ] = None,
+    form: Annotated[str, typer.Option("--format", help="Of a conversation: html (to read) or json (data).")] = "json",
+    clinic: Annotated[str, typer.Option(help='For "research": the clinic. Default: PNE_CLINIC.')] = "",
 ) -> None:
-    """Everything that is kept of one conversation, as its patient can download it. It holds the patient's words.
+    """Everything that is kept of one conversation, as its patient can download it, or the data of a study.
 
-    CONVERSATION is its id, as the patient's own copy shows it. That a copy was made is noted in the audit.
+    A conversation's copy holds the patient's words. "research" gives what those who agreed have done: under codes,
+    without words, days in place of dates, nothing of fewer than five people. The audit notes that a copy was made.
     """
+    if what == "research":
+        _export_research(clinic, target or Path("research"))
+    else:
+        _export_conversation(what, target, form)
+
+
+def _export_research(clinic: str, folder: Path) -> None:
+    from bot import research
+    from bot.content.clinics import load_clinics
+    from bot.store import audit, rights
+
+    settings = read_settings()
+    clinic = clinic or settings.default_clinic
+    about = load_clinics().get(clinic)
+    if about is None:
+        stop(f"There is no clinic {clinic!r}. pne clinics list shows them.")
+    with database(settings.database_url) as db:
+        try:
+            tables = research.collect(db, clinic, about.hours.zone, settings.secret_key.split(",")[-1])
+        except research.TooFew:
+            stop("Too few people have agreed to take part: nothing may be given of fewer than five.")
+        details = {name: len(rows) for name, rows in tables.items()}
+        with db.begin() as session:
+            act = "research.exported"
+            audit.record(session, clinic=clinic, actor=rights.BY_CLINIC, act=act, subject=clinic, details=details)
+    try:
+        for path in research.write(folder, tables):
+            errors.print(f"Written: {path}", markup=False)
+    except OSError as error:
+        stop(f"{folder} cannot be written: {error.strerror}.")
+
+
+def _export_conversation(conversation: str, file: Path | None, form: str) -> None:
     from bot.content.clinics import load_clinics
     from bot.store import rights
     from bot.web import export

@@ -25,6 +25,8 @@ import { Api } from "./transport.js";
  *   looks: import("./looks.js").Looks, host: import("./host.js").Host, home: string}} About
  */
 
+const FLARE = "tutor:flare";
+
 export class Chat {
   /** @param {About} about */
   constructor({ root, parts, t, strings, start, store, looks, host, home }) {
@@ -71,6 +73,9 @@ export class Chat {
       answer: (event, answers) => this.sending.answer(event, answers),
       draft: (event) => this.store.load()?.drafts?.[String(event.seq)],
       keepDraft: (event, draft) => this.sending.keepDraft(event, draft),
+      part: (name) => this.part(name),
+      fetch: (path) => this.api.about("GET", path),
+      resized: () => this.log.resized(),
       rate: (event, value, code) => this.sending.rate(event, value, code),
     });
     this.composer = new Composer(parts, { t, say: this.say, onSend: (text) => this.sending.send({ kind: "text", text }) });
@@ -106,7 +111,8 @@ export class Chat {
     const { parts, listeners } = this;
     const once = { signal: listeners.signal };
     parts.person.disabled = false;
-    parts.person.addEventListener("click", () => this.sending.askForPerson(parts.person));
+    parts.person.addEventListener("click", () => this.sending.ask(parts.person));
+    parts.flare.addEventListener("click", () => this.sending.ask(parts.flare, FLARE));
     parts.menu.addEventListener("click", () => openMenu(this));
     parts.close?.addEventListener("click", () => this.host.tell("close"));
     // Before the "Urgent help" panel hears it, which closes itself first.

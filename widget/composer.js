@@ -9,10 +9,11 @@ const SAY_AT = [400, 100, 20];
 
 export class Composer {
   /**
-   * @param {{form: HTMLFormElement, input: HTMLTextAreaElement, send: HTMLButtonElement, counter: HTMLElement}} parts
+   * @param {{flare: HTMLElement, form: HTMLFormElement, input: HTMLTextAreaElement, send: HTMLButtonElement, counter: HTMLElement}} parts
    * @param {{t: Words, say: (text: string) => void, onSend: (text: string) => void}} context
    */
-  constructor({ form, input, send, counter }, { t, say, onSend }) {
+  constructor({ flare, form, input, send, counter }, { t, say, onSend }) {
+    this.flare = flare;
     this.input = input;
     this.button = send;
     this.counter = counter;
@@ -44,6 +45,7 @@ export class Composer {
   lock(locked, ended = false) {
     this.input.disabled = locked && !ended;
     this.input.readOnly = ended;
+    this.flare.hidden = locked;
     this.input.placeholder = ended ? "" : this.t(locked ? "input_locked" : "input_placeholder");
     this.changed();
   }

@@ -26,16 +26,32 @@ export class Questions {
     this.id = `form-${++forms}`;
     const draft = context.draft(event);
     /** @type {Answers} */
-    this.answers = { ...draft?.answers };
+    this.answers = { ...event.body.given, ...draft?.answers };
     this.at = Math.min(Number(draft?.at ?? 0), this.items.length);
     this.box = h("div", { class: "questions" });
-    this.show(false);
+    /** @type {((questions: Questions) => HTMLElement) | undefined} all on one screen */
+    this.together = undefined;
+    this.shut = false;
+    if (event.body.look === "chips") this.showTogether();
+    else this.show(false);
+  }
+
+  /** All on one screen, once that is loaded; one at a time where it cannot be had. */
+  async showTogether() {
+    try {
+      this.together = (await this.context.part("extras")).chips;
+    } catch {
+      // as any other questions
+    }
+    if (!this.shut) this.show(false);
+    this.context.resized();
   }
 
   /** @param {boolean} [focus] */
   show(focus = true) {
     const item = this.items[this.at];
-    this.box.replaceChildren(item ? this.question(item) : this.overview());
+    this.shut = false;
+    this.box.replaceChildren(this.together?.(this) ?? (item ? this.question(item) : this.overview()));
     if (focus) /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
   }
 
@@ -109,24 +125,27 @@ export class Questions {
     return input;
   }
 
+  /** Gives the answers to the chat, which sends them. */
+  send() {
+    const answers = Object.fromEntries(this.items.map(({ id }) => [id, this.answers[id] ?? null]));
+    this.context.answer(this.event, answers);
+    /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
+  }
+
   /** @returns {HTMLElement} */
   overview() {
     const { t } = this.context;
-    const send = () => {
-      const answers = Object.fromEntries(this.items.map(({ id }) => [id, this.answers[id] ?? null]));
-      this.context.answer(this.event, answers);
-      /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
-    };
     return h("div", { class: "overview" },
       h("p", { class: "card-title", tabindex: "-1", "data-first": true }, t("questions_check")), this.list(),
       h("div", { class: "row" }, plainButton(t("questions_edit"), () => this.go(0)),
-        h("button", { type: "button", class: "choice main", onclick: send }, t("questions_send"))));
+        h("button", { type: "button", class: "choice main", onclick: () => this.send() }, t("questions_send"))));
   }
 
   /** @returns {HTMLElement} */
   list() {
     const rows = this.items.flatMap((item) => {
       const given = this.answers[item.id];
+      if (given === "off") return []; // a chip that is not pressed
       const title = item.choices?.find(({ value }) => value === given)?.title ?? given;
       const shown = given === null || given === undefined || given === "" ? this.context.t("questions_skipped") : String(title);
       return [h("dt", {}, item.text), h("dd", { dir: "auto" }, shown)];
@@ -160,6 +179,7 @@ export class Questions {
    * @param {...HTMLElement} more
    */
   closed(key, ...more) {
+    this.shut = true;
     // The title stays the same element: it may hold the focus.
     const title = this.box.querySelector(".closed") ?? h("p", { class: "card-title closed", tabindex: "-1", "data-first": true });
     title.textContent = this.context.t(key);

@@ -3,7 +3,10 @@
 
 import { BUILD, SHARED } from "./build.js";
 
-/** @typedef {{settings: typeof import("./settings.js")}} Parts */
+/**
+ * @typedef {{settings: typeof import("./settings.js"), extras: typeof import("./extras.js"),
+ *   pictures: typeof import("./pictures.js")}} Parts
+ */
 
 const LONGEST_MS = 20000;
 /** @type {Map<string, Promise<any>>} */

@@ -13,7 +13,6 @@ import { richText } from "./rich.js";
 
 // Only our own pictures: a path on this server, never another site's address.
 const OWN_PICTURE = /^\/(?:pictures|static)\/[\w/-]+\.(?:svg|png|webp|jpg)$/;
-let carousels = 0;
 
 /**
  * Where a "call now" link goes: only the characters of a phone number are kept; without a number, a secure web page.
@@ -138,17 +137,6 @@ export function opening(title, content) {
 }
 
 /**
- * @param {Body} body
- * @param {Context} context
- * @returns {HTMLElement}
- */
-export function accordion(body, { t }) {
-  const parts = (body.sections ?? []).map(({ title, bubbles }) =>
-    opening(String(title), bubbles.flatMap((text) => richText(text, t("link_new_page")))));
-  return h("div", { class: "accordion" }, ...parts);
-}
-
-/**
  * @param {Body} card a title, words, perhaps a picture and choices
  * @param {ChatEvent} event
  * @param {Context} context
@@ -161,45 +149,6 @@ export function cardOf(card, event, context) {
   for (const text of card.bubbles ?? []) box.append(h("div", { class: "bubble" }, ...richText(text, context.t("link_new_page"))));
   if (card.buttons?.length) box.append(choiceGroup(card.buttons, event, context));
   return box;
-}
-
-/**
- * Cards one at a time, with buttons before and after: nothing has to be dragged.
- * @param {Body} body
- * @param {ChatEvent} event
- * @param {Context} context
- * @returns {HTMLElement}
- */
-export function carousel(body, event, context) {
-  const { t } = context;
-  const cards = (body.cards ?? []).map((card) => cardOf(card, event, context));
-  const position = h("span", { class: "position", id: `carousel-${++carousels}`, role: "status" });
-  const before = stepButton("previous", t("carousel_previous"));
-  const after = stepButton("next", t("carousel_next"));
-  let at = 0;
-  const show = (/** @type {number} */ to) => {
-    at = Math.max(0, Math.min(cards.length - 1, to));
-    for (const [place, card] of cards.entries()) card.hidden = place !== at;
-    position.textContent = t("carousel_position", { at: at + 1, of: cards.length });
-    before.setAttribute("aria-disabled", String(at === 0));
-    after.setAttribute("aria-disabled", String(at === cards.length - 1));
-  };
-  before.addEventListener("click", () => show(at - 1));
-  after.addEventListener("click", () => show(at + 1));
-  show(0);
-  const group = h("div", { class: "carousel", role: "group", "aria-roledescription": "carousel" }, ...cards,
-    h("div", { class: "steps" }, before, position, after));
-  group.setAttribute("aria-label", t("carousel_label", { of: cards.length }));
-  return group;
-}
-
-/**
- * @param {"previous" | "next"} drawing
- * @param {string} name
- * @returns {HTMLElement}
- */
-function stepButton(drawing, name) {
-  return h("button", { type: "button", class: "icon-button", title: name }, icon(drawing), h("span", { class: "visually-hidden" }, name));
 }
 
 /**

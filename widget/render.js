@@ -1,10 +1,10 @@
 // @ts-check
 /** One event as an article: every kind of body, and the fallback text for kinds this page does not know. */
 
-import { h, icon } from "./dom.js";
+import { h, icon, plainButton } from "./dom.js";
 import { feedbackRow } from "./feedback.js";
 import { Questions } from "./forms.js";
-import { accordion, callList, cardOf, carousel, choiceGroup, lessonProgress, opening, picture, wayToLeave } from "./parts.js";
+import { callList, cardOf, choiceGroup, lessonProgress, opening, picture, wayToLeave } from "./parts.js";
 import { bubblesOf, richText } from "./rich.js";
 
 /** @typedef {import("./transport.js").Answers} Answers */
@@ -15,6 +15,7 @@ import { bubblesOf, richText } from "./rich.js";
  * What rendering needs of the chat. `form` is how answers are read: full, plain or flare. `rate` says whether the server
  * has noted it; drafts are answers that are not sent yet.
  * @typedef {{t: (key: string, values?: Record<string, string | number>) => string, home: string, exit: string,
+ *   part: import("./chat.js").Chat["part"], fetch: (path: string) => Promise<Response>, resized: () => void,
  *   locale: string, form: () => string, aloud: () => boolean, read: (article: HTMLElement, event: ChatEvent) => void,
  *   choose: (choice: Choice, group: HTMLElement, event: ChatEvent) => void,
  *   answer: (event: ChatEvent, answers: Answers) => void,
@@ -31,9 +32,13 @@ const LOOKS = {
   handoff: { label: "", icon: "clock" },
   notice: { label: "", icon: "info" },
 };
-const PLAIN_KINDS = ["text", "button", "answer", "clinician", "image", "accordion", "lesson"];
+const PLAIN_KINDS = ["text", "button", "answer", "clinician", "image", "accordion", "lesson", "visual"];
 const FORM_KINDS = ["scale", "questionnaire"];
 const CARD_KINDS = ["card", "carousel"];
+// What is drawn by a part that is loaded later: the field of the body that asks for it, and the part.
+const LATER = /** @type {const} */ ({
+  visual: "pictures", sections: "extras", cards: "extras", breath: "extras", videos: "extras", papers: "extras",
+});
 const KNOWN_KINDS = [...PLAIN_KINDS, ...FORM_KINDS, ...CARD_KINDS, ...Object.keys(LOOKS)];
 
 let labels = 0;
@@ -147,8 +152,9 @@ function inside(article, box, event, context) {
   const { body } = event;
   if (body.kind === "lesson" && body.of) box.querySelector(".bubble")?.before(lessonProgress(body, t));
   if (body.picture && body.kind !== "card") box.append(picture(body.picture, context));
-  if (body.kind === "accordion") box.append(accordion(body, context));
-  if (body.kind === "carousel") box.append(carousel(body, event, context));
+  for (const part of new Set(Object.entries(LATER).map(([field, name]) => body[/** @type {"visual"} */ (field)] && name))) {
+    if (part) box.append(shownLater(part, event, context));
+  }
   if (body.notes?.length) box.append(h("ul", { class: "notes" }, ...body.notes.map((note) => h("li", {}, String(note)))));
   if (FORM_KINDS.includes(body.kind)) {
     const questions = new Questions(event, context);
@@ -163,6 +169,26 @@ function inside(article, box, event, context) {
   const others = callList(near ? calls.slice(2) : calls, t);
   if (others) box.append(others);
   if (body.leave) box.append(wayToLeave(context));
+}
+
+/**
+ * A place for what a part shows; where the part cannot be had, the same in words, and another try.
+ * @param {"pictures" | "extras"} part
+ * @param {ChatEvent} event
+ * @param {Context} context
+ * @returns {HTMLElement}
+ */
+function shownLater(part, event, context) {
+  const { t, resized } = context;
+  const { twin, cards, sections, fallback_text: words } = event.body;
+  const box = h("div", { class: "later" });
+  const load = () => context.part(part)
+    .then(({ shown }) => box.replaceChildren(...shown(event, context)))
+    .catch(() => box.replaceChildren(h("p", { class: "hint" }, t("part_failed")), plainButton(t("retry_button"), load),
+      ...(twin ?? (cards || sections ? [words] : [])).flatMap((text) => richText(String(text), t("link_new_page")))))
+    .then(resized);
+  load();
+  return box;
 }
 
 /**

@@ -16,7 +16,7 @@ export const ACCEPT = "consent:accept";
 const PERSON = "person:ask";
 const END = "chat:end";
 const FORM = "form:";
-const PERSON_PAUSE_MS = 3000; // a shaking hand presses twice
+const PRESS_PAUSE_MS = 3000; // a shaking hand presses twice
 
 export class Sending {
   /** @param {Chat} chat */
@@ -26,7 +26,8 @@ export class Sending {
     this.groups = new Map();
     /** @type {Set<string>} messages that could not be sent when they should have been */
     this.late = new Set();
-    this.personAt = 0;
+    /** @type {Record<string, number>} when a button that is always there was pressed last */
+    this.pressedAt = {};
     this.outbox = new Outbox(chat.api, (message, waits) => chat.store.queue(message, waits), {
       onTry: (message) => chat.log.delivery(message.client_id, "sending"),
       onSent: (message, seq) => this.sent(message, seq),
@@ -87,7 +88,7 @@ export class Sending {
    */
   answer(event, answers) {
     const { items = [], form, title } = event.body;
-    const given = items.filter(({ id }) => answers[id] !== null && answers[id] !== "");
+    const given = items.filter(({ id }) => ![null, "", "off"].includes(/** @type {any} */ (answers[id])));
     const text = given.map((item) => `${item.text} ${item.choices?.find(({ value }) => value === answers[item.id])?.title ?? answers[item.id]}`).join("\n");
     this.send({ kind: "answer", text: text || title || this.chat.t("questions_skipped"), payload: `${FORM}${form}`, reply_to: Number(event.seq), answers });
   }
@@ -123,8 +124,12 @@ export class Sending {
     if (this.chat.accepted) this.send({ kind: "button", text: this.chat.t("end_button"), payload: END });
   }
 
-  /** @param {HTMLElement} button */
-  askForPerson(button) {
+  /**
+   * A button that is always there: it asks for a person, or for help in a flare-up.
+   * @param {HTMLElement} button
+   * @param {string} [payload]
+   */
+  ask(button, payload = PERSON) {
     if (this.chat.over) return this.chat.again?.focus();
     if (this.chat.consent || this.chat.activity.state.loading) {
       this.chat.notice("person_needs_consent");
@@ -132,9 +137,9 @@ export class Sending {
       if (accept instanceof HTMLElement) accept.focus();
       return;
     }
-    if (Date.now() - this.personAt < PERSON_PAUSE_MS) return;
-    this.personAt = Date.now();
-    this.send({ kind: "button", text: (button.textContent ?? "").trim(), payload: PERSON });
+    if (Date.now() - this.pressedAt[payload] < PRESS_PAUSE_MS) return;
+    this.pressedAt[payload] = Date.now();
+    this.send({ kind: "button", text: (button.textContent ?? "").trim(), payload });
   }
 
   /**

@@ -1,10 +1,13 @@
 // @ts-check
-/** The parts of the menu: how the chat looks and reads, the language of its labels, what is kept, and the end of the chat. */
+/** The parts of the menu: the ways into the tutor, how the chat looks and reads, the language of its labels, what is kept, and the end of the chat. */
 
 import { dataPanel } from "./data.js";
 import { h } from "./dom.js";
 
 /** @typedef {import("./chat.js").Chat} Chat */
+
+// The areas of the tutor that stand in the menu; flare-ups have a button that is always there.
+const AREAS = ["course", "pictures", "alarm_map", "plan", "scan", "measures", "summary"];
 
 /**
  * @param {Chat} chat
@@ -12,7 +15,26 @@ import { h } from "./dom.js";
  * @returns {HTMLElement[]}
  */
 export function menuParts(chat, close) {
-  return [reading(chat), dataPanel(chat), ending(chat, close)];
+  return [learning(chat, close), reading(chat), dataPanel(chat), ending(chat, close)];
+}
+
+/**
+ * The ways into the tutor: each closes the menu and asks for its page.
+ * @param {Chat} chat
+ * @param {() => void} close
+ * @returns {HTMLElement}
+ */
+function learning(chat, close) {
+  const { t } = chat;
+  const buttons = AREAS.map((area) => {
+    const title = t(`learn_${area}`);
+    const open = () => {
+      close();
+      chat.sending.send({ kind: "button", text: title, payload: `tutor:${area}` });
+    };
+    return h("button", { type: "button", class: "choice", onclick: open, disabled: !chat.accepted }, title);
+  });
+  return section(t("learn_title"), h("div", { class: "row" }, ...buttons));
 }
 
 /**

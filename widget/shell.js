@@ -7,7 +7,7 @@ import { callList } from "./parts.js";
 /** @typedef {import("./element.js").Start} Start */
 /** @typedef {(key: string, values?: Record<string, string | number>) => string} Words */
 /**
- * @typedef {{app: HTMLElement, status: HTMLElement, person: HTMLButtonElement, menu: HTMLButtonElement,
+ * @typedef {{app: HTMLElement, status: HTMLElement, person: HTMLButtonElement, flare: HTMLButtonElement, menu: HTMLButtonElement,
  *   close: HTMLButtonElement | null, urgent: HTMLDetailsElement, leave: HTMLElement, log: HTMLElement, more: HTMLElement,
  *   activity: HTMLElement, form: HTMLFormElement, input: HTMLTextAreaElement, send: HTMLButtonElement,
  *   counter: HTMLElement, polite: HTMLElement, assertive: HTMLElement, title: HTMLElement}} Parts
@@ -24,6 +24,7 @@ export function buildShell(root, { t, strings, start, home, page, closable }) {
   const title = h("h1", { tabindex: "-1" }, t("tutor_name"), " ", h("span", { class: "clinic" }, clinic.name));
   const status = h("p", { id: "status", class: "status" }, t("status_bot"));
   const person = h("button", { id: "person", class: "helper", type: "button", disabled: true }, t("person_button"));
+  const flare = h("button", { id: "flare", class: "helper", type: "button", hidden: true }, t("flare_button"));
   const leave = h("a", { id: "leave", class: "helper leave", href: exit, target: "_top", rel: "noreferrer nofollow" }, t("leave_button"));
   const menu = iconButton("menu", t("menu_button"), { id: "menu", "aria-haspopup": "dialog" });
   const close = closable ? iconButton("close", t("close_chat"), { id: "close" }) : null;
@@ -46,7 +47,7 @@ export function buildShell(root, { t, strings, start, home, page, closable }) {
       h("img", { class: "logo", src: home + (clinic.logo ?? "/static/logo.svg"), alt: "", width: "40", height: "40" }),
       h("div", { class: "who" }, title, status),
       h("div", { class: "corner" }, menu, close),
-      h("div", { class: "helpers" }, person, urgent, leave)),
+      h("div", { class: "helpers" }, person, flare, urgent, leave)),
     h(page ? "main" : "div", { class: "talk" }, log, more),
     h(page ? "footer" : "div", { class: "bottom" }, activity, form, counter),
     polite, assertive);
@@ -56,7 +57,7 @@ export function buildShell(root, { t, strings, start, home, page, closable }) {
   }
   root.replaceChildren(app);
   return /** @type {any} */ ({
-    app, status, person, menu, close, urgent, leave, log, more, activity, form, input, send, counter, polite, assertive, title,
+    app, status, person, flare, menu, close, urgent, leave, log, more, activity, form, input, send, counter, polite, assertive, title,
   });
 }
 

@@ -17,8 +17,12 @@ import { backoff } from "./live.js";
  *   payload?: string, state?: string, at?: string, name?: string, role?: string, version?: string, review?: string,
  *   tier?: string, category?: string, answer_id?: string, fallback_text?: string, leave?: boolean, notes?: string[],
  *   picture?: Picture, form?: string, forms?: Record<string, string[]>, title?: string, items?: Item[], cards?: Body[],
- *   step?: number, of?: number, erased?: boolean, lang?: string, reading?: string, sections?: {title: string, bubbles: string[]}[]}} Body
+ *   step?: number, of?: number, erased?: boolean, lang?: string, reading?: string, sections?: {title: string, bubbles: string[]}[],
+ *   look?: string, given?: Answers, papers?: {title: string, path: string}[], breath?: {in: number, out: number, rounds: number},
+ *   videos?: {title: string, src: string, captions: string, lang?: string}[], visual?: string, label?: string, states?: Named[],
+ *   regions?: Named[], texts?: Record<string, string>, caveat?: string, twin?: string[], values?: Record<string, any>}} Body
  */
+/** @typedef {{id: string, title: string, text: string}} Named a state or a part of a picture, with what it says */
 /**
  * @typedef {{seq: number | null, type?: string, at?: string, author: string, body: Body, client_id?: string}} ChatEvent
  */

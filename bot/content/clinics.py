@@ -25,12 +25,14 @@ from bot.content.sign_in import Oidc, read_sign_in
 KNOWN = frozenset({
     "id", "name", "country", "time_zone", "email", "exit_url", "hours", "closed_on", "phone", "numbers", "handoff",
     "channels", "embedding", "identity", "sign_in", "languages", "retention", "safety_cards", "colours", "logo",
-    "canned_replies", "review", "checked",
+    "canned_replies", "review", "checked", "research", "videos",
 })  # fmt: skip
 LONGEST_NAME = 80
 LONGEST_RETENTION = 36_500
 # What a clinic may sign with. The list of a clinic decides, never the header of a token.
 ALGORITHMS = frozenset({"ES256", "EdDSA", "RS256", "HS256"})
+_LESSON = re.compile(r"[a-z][a-z0-9_]*")
+_OWN_FILE = re.compile(r"/static/[\w/-]+\.\w+")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d+)?")
 # It stands in addresses of pages.
 _ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -109,6 +111,7 @@ class Clinic:
     colours: Colours | None = None
     logo: Logo | None = None
     sign_in: Oidc | None = None
+    videos: Mapping[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
 
     def public(self) -> dict[str, Any]:
         """What the patient's page may know about the clinic."""
@@ -200,6 +203,7 @@ def make_clinic(about: Any, file: str, data: Path = DATA) -> Clinic:
         colours=colours,
         logo=logo,
         sign_in=sign_in,
+        videos=_videos(about.get("videos") or {}, _embedding(about.get("embedding") or {}, file), file),
     )
 
 
@@ -268,6 +272,41 @@ def _embedding(given: dict[str, Any], file: str) -> Embedding:
         if not _ORIGIN.fullmatch(str(origin)):
             raise ContentError(f"{file}: embedding.origins: {origin!r} is not an origin like https://www.clinic.example.")
     return Embedding(tuple(origins), given.get("webview") is True)
+
+
+def _videos(given: Any, embedding: Embedding, file: str) -> dict[str, tuple[dict[str, str], ...]]:
+    """The clinic's own videos by lesson: title, file and captions, of this server or of a page that the clinic names.
+    A video without captions is refused: many people watch without sound, and some cannot hear it."""
+    if not isinstance(given, dict):
+        raise ContentError(f"{file}: videos holds lessons, each with a list of its videos.")
+    made = {}
+    for lesson, videos in given.items():
+        where = f"{file}: videos.{lesson}"
+        if not _LESSON.fullmatch(str(lesson)) or not isinstance(videos, list):
+            raise ContentError(f"{where}: write a lesson's id, and below it a list of videos.")
+        for video in videos:
+            if not isinstance(video, dict) or not set(video) <= {"title", "src", "captions", "lang"}:
+                raise ContentError(f"{where}: each video has title, src, captions and perhaps lang, and nothing else.")
+            if not isinstance(video.get("title"), str) or not video["title"].strip():
+                raise ContentError(f"{where}: each video needs a title.")
+            for part in ("src", "captions"):
+                if not _reachable(video.get(part), embedding):
+                    raise ContentError(
+                        f"{where}: {part} must be a file below /static/, or an https:// address on one of the clinic's "
+                        "embedding.origins. Captions (WebVTT) are needed for every video."
+                    )
+            if not _LANGUAGE.fullmatch(str(video.get("lang", "en"))):
+                raise ContentError(f"{where}: lang is a language such as en.")
+        made[lesson] = tuple({key: str(value) for key, value in video.items()} for video in videos)
+    return made
+
+
+def _reachable(address: Any, embedding: Embedding) -> bool:
+    if not isinstance(address, str):
+        return False
+    return bool(_OWN_FILE.fullmatch(address)) or any(
+        origin.startswith("https://") and address.startswith(f"{origin}/") for origin in embedding.origins
+    )
 
 
 def _identity(given: dict[str, Any] | None, file: str) -> Identity | None:

@@ -52,12 +52,9 @@ def load_lines(area: str, data: Path = DATA) -> Lines:
         raise ContentError(f"{name(path)}: review: state must be one of {', '.join(REVIEW_STATES)}.")
     for part in ("texts", "labels"):
         for key, value in content[part].items():
+            if not isinstance(key, str):
+                raise ContentError(f"{name(path)}: {part}: {key} is read as a value; put the key in quotes.")
             if not isinstance(value, str):
                 raise ContentError(f"{name(path)}: {part}: {key} must be text; put it in quotes.")
     rest = {key: value for key, value in content.items() if key not in ("review", "texts", "labels")}
     return Lines(area, content["texts"], content["labels"], state, rest)
-
-
-def areas(data: Path = DATA) -> list[str]:
-    """The areas that have lines."""
-    return sorted(path.stem for path in (data / "tutor").glob("*.yml"))

@@ -23,7 +23,17 @@ from bot.store import audit, events
 from bot.store.columns import storable_text
 from bot.store.conversations import BOT, CLOSED, ensure_conversation, locked_conversation, set_state
 from bot.store.conversations import WAITING as CONVERSATION_WAITING
-from bot.store.handoffs import HELD, OPEN, RAISED, WAITING, handoff_for_message, handoffs_in, open_of_family
+from bot.store.handoffs import (
+    HELD,
+    OPEN,
+    QUIET,
+    RAISED,
+    WAITING,
+    handoff_for_message,
+    handoffs_in,
+    lies_quiet,
+    open_of_family,
+)
 from bot.store.models import Attached, Handoff
 from bot.store.session import Database, insert_once, now, transaction
 
@@ -73,7 +83,8 @@ def raise_handoff(
     The same conversation and message again finds the first handoff and changes nothing. A message of a family
     (`category`) that has an open handoff attaches to it; if it is graver, that one becomes as grave, and the chain
     begins anew. An unknown conversation is made (Rasa's shell and other channels have none of ours); a known one keeps
-    its clinic. While a human holds the conversation it stays theirs, and a new item waits for their claim.
+    its clinic. While a human holds the conversation it stays theirs, and a new item waits for their claim. A family
+    that is read at the next contact (QUIET) only goes into the list: nobody is told, and nobody waits.
     `words` are the patient's own, `message_shown` and `numbers_shown` what the patient was told, `about` whatever else
     explains it (screen answers, scope), `rules_version` the safety rules that raised it. Raises DatabaseUnavailable:
     then nothing was passed on, and the patient must be told so.
@@ -119,7 +130,7 @@ def raise_handoff(
         notices.begin_chain(session, item, own)
         notices.tell_systems(session, item, own.chain, notices.RAISED)
         note_act(session, item, audit.SYSTEM, "raised", tier=tier, category=category, rule=rule)
-        if conversation.state in (BOT, CLOSED):
+        if conversation.state in (BOT, CLOSED) and category not in QUIET:
             set_state(session, conversation_id, CONVERSATION_WAITING)
         session.flush()
         return Raised(item.id, True, conversation.state, item.created_at)
@@ -129,7 +140,8 @@ def add_note(where: Database | Session, conversation_id: str, note: str) -> bool
     """Puts the patient's note with the newest open handoff of the conversation. Says whether there was one."""
     with transaction(where) as session:
         locked_conversation(session, conversation_id)
-        still_open = [item for item in handoffs_in(session, conversation_id) if item.status in OPEN]
+        found = handoffs_in(session, conversation_id)
+        still_open = [item for item in found if item.status in OPEN and not lies_quiet(item)]
         if not still_open:
             return False
         item = still_open[-1]

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from bot.content import Clinic
 from bot.content.chain import FHIR, WEBHOOK, Chain
 from bot.store import outbox
+from bot.store.handoffs import QUIET
 from bot.store.models import Handoff, Outbox
 from bot.store.session import now
 
@@ -26,15 +27,21 @@ def tell_step(session: Session, item: Handoff, chain: Chain, place: int, kind: s
 
 def begin_chain(session: Session, item: Handoff, clinic: Clinic) -> None:
     """Tells the first step of the clinic's chain, and starts the clock towards the next one. A chain that had ended
-    begins anew."""
+    begins anew. What is read at the next contact has no chain: it lies in the list."""
     item.step = 0
     item.exhausted_at = None
+    if item.category in QUIET:
+        item.climb_at = None
+        return
     item.climb_at = clinic.chain.deadline(item.tier, clinic.hours, now(session))
     tell_step(session, item, clinic.chain, 0, RAISED)
 
 
 def tell_systems(session: Session, item: Handoff, chain: Chain, kind: str) -> None:
-    """The event to the clinic's webhook and health record, where they are on."""
+    """The event to the clinic's webhook and health record, where they are on. Not of what is read at the next contact.
+    """
+    if item.category in QUIET:
+        return
     for channel in chain.channels:
         if channel in _SYSTEMS:
             outbox.enqueue(session, item, channel, kind, step=item.step)

@@ -28,7 +28,8 @@ from bot.handoff.states import (
 )
 from bot.store import audit
 from bot.store.conversations import BOT, HUMAN, locked_conversation, set_state
-from bot.store.handoffs import CLAIMED, HELD, WAITING, handoffs_in, open_of_family
+from bot.store.conversations import WAITING as WAITING_CONVERSATION
+from bot.store.handoffs import CLAIMED, HELD, WAITING, handoffs_in, lies_quiet, open_of_family
 from bot.store.models import Clinician, Conversation, Handoff, Note
 from bot.store.session import Database, now, transaction
 
@@ -89,7 +90,8 @@ def mark_seen(where: Database | Session, handoff_id: str, clinician: Clinician) 
 def claim(
     where: Database | Session, handoff_id: str, clinician: Clinician, expected_version: int
 ) -> Claimed | AlreadyClaimed:
-    """Takes the conversation: this handoff and any other of it that waits. Of two at once one wins.
+    """Takes the conversation: this handoff and any other of it that waits (but for what only lies in the list). Of two
+    at once one wins.
 
     A clinician who comes second, also with another item of the same conversation, gets AlreadyClaimed.
     Raises UnknownHandoff, NotAllowed (handed back or closed), StaleVersion (changed since the page was made).
@@ -106,7 +108,8 @@ def claim(
             return Claimed(item, first=False)
         if item.version != expected_version:
             raise StaleVersion(f"version {item.version}, not {expected_version}")
-        for waiting in [h for h in handoffs_in(session, conversation.id) if h.status in WAITING]:
+        others = [h for h in handoffs_in(session, conversation.id) if h.status in WAITING and not lies_quiet(h)]
+        for waiting in others if item in others else [item, *others]:
             _take(session, waiting, clinician.id)
             note_act(session, waiting, clinician.id, "claimed")
             notices.tell_change(session, waiting)
@@ -153,8 +156,10 @@ def let_go(session: Session, conversation_id: str, holder: str, clinic: Clinic, 
         notices.begin_chain(session, held, clinic)
         note_act(session, held, actor, "released")
         notices.tell_change(session, held)
-    still = [item.status for item in handoffs_in(session, conversation.id)]
-    _pass_on(session, conversation, conversation_after(before, RELEASE, CLAIMED, still))
+    still = _statuses(session, conversation.id)
+    after = conversation_after(before, RELEASE, CLAIMED, still)
+    waited_for = after != WAITING_CONVERSATION or any(status in WAITING for status in still)
+    _pass_on(session, conversation, after if waited_for else BOT)
     session.flush()
 
 
@@ -226,7 +231,7 @@ def hand_back(where: Database | Session, handoff_id: str, clinician: Clinician, 
             held.version += 1
             note_act(session, held, clinician.id, "handed_back")
             notices.tell_change(session, held)
-        others = [h.status for h in handoffs_in(session, conversation.id) if h is not item]
+        others = _statuses(session, conversation.id, item)
         after = conversation_after(conversation.state, HAND_BACK, CLAIMED, others)
         _pass_on(session, conversation, after)
         if lift_hold and after == BOT:
@@ -249,11 +254,13 @@ def close(where: Database | Session, handoff_id: str, clinician: Clinician, outc
         after = next_status(before, CLOSE)
         if before in HELD:
             _only_holder(item, clinician)
-        others = [h.status for h in handoffs_in(session, conversation.id) if h is not item]
+        others = _statuses(session, conversation.id, item)
+        quiet = lies_quiet(item)
         _finish(session, item, after)
         item.outcome = outcome
         note_act(session, item, clinician.id, "closed", outcome=outcome)
-        _pass_on(session, conversation, conversation_after(conversation.state, CLOSE, before, others))
+        if not quiet:  # who answers the person has nothing to do with what only lay in the list
+            _pass_on(session, conversation, conversation_after(conversation.state, CLOSE, before, others))
         session.flush()
         return Stepped(item, conversation.state)
 
@@ -266,7 +273,7 @@ def withdraw(session: Session, conversation_id: str, category: str) -> Stepped |
     if item is None or item.rule is not None or item.status not in WAITING:
         return None
     before = item.status
-    others = [h.status for h in handoffs_in(session, conversation_id) if h is not item]
+    others = _statuses(session, conversation_id, item)
     _finish(session, item, next_status(before, WITHDRAW))
     note_act(session, item, audit.SYSTEM, "withdrawn")
     _pass_on(session, conversation, conversation_after(conversation.state, WITHDRAW, before, others))
@@ -290,6 +297,11 @@ def _finish(session: Session, item: Handoff, status: str) -> None:
     item.snoozed_until = None
     item.version += 1
     notices.tell_change(session, item)
+
+
+def _statuses(session: Session, conversation_id: str, but: Handoff | None = None) -> list[str]:
+    """The statuses of a conversation's handoffs (`but` one), without what only lies in the list."""
+    return [h.status for h in handoffs_in(session, conversation_id) if h is not but and not lies_quiet(h)]
 
 
 def _held_by(session: Session, conversation: Conversation, clinician_id: str) -> list[Handoff]:

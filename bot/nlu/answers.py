@@ -30,7 +30,8 @@ MOST_RANKED = 5
 # What a button of ours sends: the channel puts it into the metadata, `rasa shell` types it after a slash.
 BUTTON_PREFIX = "/"
 # Intents that no example trains: told by buttons, or by a message that names a fact and nothing else.
-FACTS_TOLD = (TELL_AGE, TELL_REGION, FINDING)
+# `tutor` is a button of the tutor, where Rasa is alone.
+TOLD = (TELL_AGE, TELL_REGION, FINDING, "tutor")
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=True)
@@ -88,7 +89,7 @@ class AnswerClassifier(GraphComponent):
         assert self._classifier is not None, "train or load the classifier first"
         for message in messages:
             pressed, named = _pressed(message)
-            if pressed in self._classifier.labels or pressed in FACTS_TOLD:
+            if pressed in self._classifier.labels or pressed in TOLD:
                 decision = told(pressed)
             else:
                 text, reading = message.get(TEXT) or "", message.get(READING)

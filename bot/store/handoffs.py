@@ -21,6 +21,8 @@ WAITING = (RAISED, DELIVERED, SEEN)
 HELD = (CLAIMED, IN_CONVERSATION)
 OPEN = WAITING + HELD
 FINISHED = (RETURNED, RESOLVED, WITHDRAWN)
+# Families that are read at the next contact: nobody is told or called, no clock runs, and nobody waits for an answer.
+QUIET = ("summary",)
 
 # How one person's inbox is divided: nobody's yet, theirs, their colleagues', put aside for now, done.
 UNTAKEN, MINE, OTHERS, ASIDE, DONE = "waiting", "mine", "others", "aside", "finished"
@@ -34,6 +36,16 @@ def handoff_of(session: Session, clinic: str, handoff_id: str) -> Handoff | None
     return session.execute(
         select(Handoff).where(Handoff.id == handoff_id, Handoff.clinic == clinic)
     ).scalar_one_or_none()
+
+
+def lies_quiet(item: Handoff) -> bool:
+    """Whether it only lies in the clinic's list, to be read at the next contact, and nobody has taken it."""
+    return item.category in QUIET and item.status in WAITING
+
+
+def not_quiet() -> Any:
+    """The same as a condition: what does more than lie in the list. Items without a family are among it."""
+    return ~and_(func.coalesce(Handoff.category, "").in_(QUIET), Handoff.status.in_(WAITING))
 
 
 def handoff_for_message(session: Session, conversation_id: str, message_key: str) -> Handoff | None:
@@ -90,7 +102,7 @@ def unclaimed_calls(session: Session, clinic: str, limit: int) -> list[tuple[str
     """Id, tier, step and whether its chain has ended, of what nobody has taken: what an inbox must call out."""
     query = (
         select(Handoff.id, Handoff.tier, Handoff.step, Handoff.exhausted_at)
-        .where(Handoff.clinic == clinic, Handoff.status.in_(WAITING))
+        .where(Handoff.clinic == clinic, Handoff.status.in_(WAITING), not_quiet())
         .order_by(*_ORDER)
         .limit(limit)
     )

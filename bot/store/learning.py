@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from bot.store.handoffs import OPEN
-from bot.store.models import Handoff, Learning, Survey
+from bot.store.models import Conversation, Handoff, Learning, Survey
 from bot.store.session import now
 
 FORM = "form"
@@ -40,6 +40,24 @@ def journal(session: Session, conversation_id: str) -> list[Row]:
     filled = select(Survey.form, Survey.answers, Survey.at).where(Survey.conversation_id == conversation_id)
     rows += [Row(FORM, form, answers, at) for form, answers, at in session.execute(filled.order_by(Survey.seq))]
     return sorted(rows, key=lambda row: row.at)
+
+
+def journals(session: Session) -> Iterator[tuple[str, list[Row]]]:
+    """The journals of all people that a bound session sees, one at a time, with who they are: the clinic's pseudonym of
+    somebody who is signed in (all their conversations together), else the conversation."""
+    who = func.coalesce(Conversation.subject, Conversation.id)
+    own = select(who, Learning.kind, Learning.key, Learning.value, Learning.at)
+    own = own.join(Conversation, Conversation.id == Learning.conversation_id).order_by(Learning.id)
+    filled = select(who, Survey.form, Survey.answers, Survey.at)
+    filled = filled.join(Conversation, Conversation.id == Survey.conversation_id).order_by(Survey.at, Survey.seq)
+    found: dict[str, list[Row]] = {}
+    for person, *row in session.execute(own):
+        found.setdefault(person, []).append(Row(*row))
+    for person, form, answers, at in session.execute(filled):
+        if person in found:
+            found[person].append(Row(FORM, form, answers, at))
+    for person in sorted(found):
+        yield person, sorted(found[person], key=lambda row: row.at)
 
 
 def has_journal(session: Session, conversation_id: str) -> bool:

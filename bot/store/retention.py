@@ -14,7 +14,7 @@ from sqlalchemy import and_, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from bot.store.audit import SYSTEM
-from bot.store.handoffs import OPEN
+from bot.store.handoffs import OPEN, not_quiet
 from bot.store.models import Audit, Conversation, Event, Handoff, PatientSession, SignInState, UsedToken
 from bot.store.session import now
 
@@ -79,7 +79,8 @@ def erased_lately(session: Session) -> list[str]:
 def _due(session: Session, kept: Kept) -> Any:
     mine = Handoff.conversation_id == Conversation.id
     long = or_(_old(now(session) - kept.conversations), _never_accepted(session, kept))
-    return select(Conversation.id).where(long, ~exists(select(Handoff.id).where(mine, Handoff.status.in_(OPEN))))
+    held_up = exists(select(Handoff.id).where(mine, Handoff.status.in_(OPEN), not_quiet()))
+    return select(Conversation.id).where(long, ~held_up)
 
 
 def _never_accepted(session: Session, kept: Kept) -> Any:

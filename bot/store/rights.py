@@ -13,7 +13,7 @@ from bot.store.columns import storable_text
 from bot.store.conversations import conversation_with, locked_conversation
 from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
 from bot.store.events import PATIENT
-from bot.store.handoffs import OPEN, attached_to, handoffs_in
+from bot.store.handoffs import OPEN, attached_to, handoffs_in, lies_quiet
 from bot.store.models import (
     Audit,
     Conversation,
@@ -127,7 +127,7 @@ def erase(session: Session, conversation_id: str, actor: str = BY_PATIENT) -> No
     OpenHandoff while a handoff is still waiting or claimed, UnknownConversation.
     """
     conversation = locked_conversation(session, conversation_id)
-    if any(item.status in OPEN for item in handoffs_in(session, conversation_id)):
+    if any(item.status in OPEN and not lies_quiet(item) for item in handoffs_in(session, conversation_id)):
         raise OpenHandoff
     _empty(session, conversation)
     audit.record(session, clinic=conversation.clinic, actor=actor, act="conversation.erased", subject=conversation_id)
@@ -162,7 +162,7 @@ def erase_message(session: Session, conversation_id: str, seq: int, shown: str) 
     if event is None or event.author != PATIENT:
         raise NotTheirs
     handoffs = handoffs_in(session, conversation_id)
-    if any(item.status in OPEN for item in handoffs):
+    if any(item.status in OPEN and not lies_quiet(item) for item in handoffs):
         raise OpenHandoff
     # Of a questionnaire, `words` are the patient's and `text` has the questions in it too.
     words, key = str(event.body.get("words") or event.body.get("text") or ""), str(event.client_id or "")

@@ -7,6 +7,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from bot.tutor import belief_words, scan_words, teach_back
 from bot.tutor.saying import FORM_PREFIX, NOTHING, Moment, Outcome, parts_of
 
 # In the order in which they are asked what is due, and what to add to an answer.
@@ -71,6 +72,13 @@ def before(moment: Moment, text: str, answer_id: str) -> Outcome | None:
 def heard(moment: Moment, text: str, answer_id: str) -> Outcome | None:
     """What is added behind an answer."""
     return next((found for ask in _having("heard") if (found := ask(moment, text, answer_id))), None)
+
+
+def warm() -> None:
+    """Loads what the areas compare people's words with (some seconds), so that nobody waits for it later."""
+    teach_back.warm()
+    belief_words.warm()
+    scan_words.load_lexicon()
 
 
 def _having(function: str) -> Iterator[Callable[..., Any]]:

@@ -17,7 +17,8 @@ SHOWN = ("course", "pictures", "alarm_map", "plan", "flare", "scan", "measures",
 def open(moment: Moment) -> Outcome:
     """All that can be done here."""
     lines = load_lines("home")
-    buttons = tuple(Button(lines.label(name), payload(name)) for name in SHOWN)
+    study = ("research",) if moment.clinic.get("research") else ()
+    buttons = tuple(Button(lines.label(name), payload(name)) for name in (*SHOWN, *study))
     return Outcome((Say(lines.id("home"), lines.bubbles("home"), buttons),))
 
 
@@ -26,7 +27,15 @@ def press(moment: Moment, verb: str, args: list[str]) -> Outcome | None:
     if verb != "stop":
         return None
     lines = load_lines("home")
-    return Outcome((Say(lines.id("stopped"), lines.bubbles("stopped"), ways=False),))
+    again = Button(lines.label("again"), payload("home"))
+    return Outcome((Say(lines.id("stopped"), lines.bubbles("stopped"), (again,), ways=False),))
+
+
+def beside(answer_id: str) -> Button | None:
+    """The button that stands beside an answer of the assistant, where an area has more to it."""
+    lines = load_lines("home")
+    area = lines.rest["beside"].get(answer_id)
+    return Button(lines.label("tutor" if area == "home" else area), payload(area)) if area else None
 
 
 def way_out(text: str) -> str:

@@ -26,6 +26,7 @@ from bot.handoff.deliveries import deliveries, need_secrets
 from bot.settings import Settings
 from bot.store.session import connect
 from bot.training import soft_path
+from bot.tutor import areas
 from bot.understanding.language import load_known
 from bot.web import assets, clinics, inbox, pages, papers, patient, pictures, reading, rights, sessions, signs
 from bot.web.assistant import open_assistant
@@ -155,9 +156,10 @@ def message_reader() -> Callable[[str], dict[str, Any]]:
 
 
 async def _warm_up(services: Services) -> None:
-    """Load dictionary and encoder before the first patient waits for them."""
+    """Load dictionary, encoder and the tutor's phrases before the first patient waits for them."""
     try:
         await asyncio.to_thread(services.read_message, "warm up")
+        await asyncio.to_thread(areas.warm)
     except Exception as error:
         log.error("encoder_not_loaded", cause=type(error).__name__)
 

@@ -37,7 +37,7 @@ ENTRY = "element.js"
 CHAT, LOADER, FIRST = "pne-chat.js", "loader.js", "first.js"
 # What widget/later.js loads when it is needed: a module, and a style sheet of the same name. Never anything of safety,
 # sending, receiving, questions, calls or leaving: the chat must do all that from its first file alone.
-LATER = ("settings",)
+LATER = ("settings", "extras", "pictures")
 LIGHT = (STATIC / "base.css", WIDGET / "chat.css", WIDGET / "messages.css", WIDGET / "parts.css")
 DARK = (STATIC / "dark.css",)
 KEEP = "public, max-age=31536000, immutable"

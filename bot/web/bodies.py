@@ -8,15 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import safety
-from bot.content import Clinic, Wording
-from bot.content.cards import people
-from bot.content.figures import find_cell
-from bot.content.files import bubbles, fill
+from bot.content import Clinic, Wording, dots
+from bot.content.files import bubbles
+from bot.content.files import fill as fill
 from bot.content.replies import button, way_out
-from bot.content.report_words import load_card
 from bot.content.wording import ENGLISH
 from bot.safety import Finding
-from bot.web import pictures
 
 # Payloads that the web app answers itself; every other one goes to Rasa.
 CONSENT = "consent:accept"
@@ -44,7 +41,7 @@ def answer_in(payload: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def body(kind: str, texts: Sequence[str], **more: Any) -> dict[str, Any]:
+def body(kind: str, texts: Sequence[str], /, **more: Any) -> dict[str, Any]:
     """A body with its plain-text twin, which clients show for kinds that they do not know."""
     made = {"kind": kind, "bubbles": list(texts), **more}
     said = [made["picture"]["caption"]] if made.get("picture") else []
@@ -62,7 +59,7 @@ def reply(from_rasa: dict[str, Any]) -> dict[str, Any]:
         if about.get(key):
             more[key] = about[key]
     if about.get("picture"):
-        more["picture"] = _dots(about["picture"]["cell"])
+        more["picture"] = dots.picture(about["picture"]["cell"])
     texts = bubbles(from_rasa.get("text") or "")
     if about.get("forms"):
         more["forms"] = {FULL: list(texts), **about["forms"]}
@@ -76,19 +73,6 @@ def in_form(made: dict[str, Any], reading: str | None) -> dict[str, Any]:
         return made
     more = {key: value for key, value in made.items() if key not in ("kind", "bubbles", "fallback_text")}
     return body(made["kind"], texts, **{**more, "form": reading})
-
-
-def _dots(cell: str) -> dict[str, str]:
-    """The picture of a figure: 100 dots, with what they say in words."""
-    found = find_cell(cell)
-    assert found is not None, cell  # pne check sees to it
-    values = {"dots": str(found[2].dots), "who": people(found[2]), "title": found[1].title}
-    texts = load_card().texts
-    return {
-        "src": pictures.path(found[2].dots),
-        "alt": fill(texts["dots_alt"], values),
-        "caption": fill(texts["dots_caption"], values),
-    }
 
 
 def safety_words(finding: Finding, clinic: Clinic) -> dict[str, Any]:

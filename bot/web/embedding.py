@@ -28,10 +28,17 @@ ALLOWED = {
 
 def chat_policy(clinic: Clinic) -> str:
     """The Content-Security-Policy of a clinic's chat page. An app's web view has no origin: then no page is refused."""
+    policy = f"{CHAT_POLICY}; media-src {' '.join([SELF, *_video_origins(clinic)])}" if clinic.videos else CHAT_POLICY
     if clinic.embedding.webview:
-        return CHAT_POLICY
-    ancestors = " ".join(["'self'", *clinic.embedding.origins])
-    return f"{CHAT_POLICY}; frame-ancestors {ancestors}"
+        return policy
+    ancestors = " ".join([SELF, *clinic.embedding.origins])
+    return f"{policy}; frame-ancestors {ancestors}"
+
+
+def _video_origins(clinic: Clinic) -> list[str]:
+    """Where the clinic's own videos and their captions come from, beside this server."""
+    addresses = [video[part] for videos in clinic.videos.values() for video in videos for part in ("src", "captions")]
+    return sorted({"/".join(address.split("/")[:3]) for address in addresses if address.startswith("https://")})
 
 
 def named_origins(clinics: Mapping[str, Clinic]) -> set[str]:

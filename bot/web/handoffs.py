@@ -88,7 +88,8 @@ def tell_withdrawn(services: Services, session: Session, clinic: Clinic, item: H
 def tell_released(services: Services, session: Session, clinic: Clinic, item: Handoff, name: str) -> None:
     """Whoever had it cannot go on; it is with the team again."""
     at = services.shown(clinic, services.db.clock())
-    told = bodies.handoff(conversations.WAITING, "handoff_released", clinic, services.wording, at, name=name)
+    state = conversations.conversation_with(session, item.conversation_id).state
+    told = bodies.handoff(state, "handoff_released", clinic, services.wording, at, name=name)
     say(session, item.id, _out_of_hours(services, clinic, told))
 
 

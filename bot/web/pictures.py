@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.content.dots import path as path
 from bot.web.problems import Problem
 
 DOTS, A_ROW, STEP, RADIUS = 100, 10, 24, 9
@@ -22,11 +23,6 @@ _STYLE = (
 
 def routes() -> list[Route]:
     return [Route("/pictures/dots-{filled}.svg", dots)]
-
-
-def path(filled: int) -> str:
-    """Where the picture with so many filled dots is served."""
-    return f"/pictures/dots-{filled}.svg"
 
 
 def dots_svg(filled: int) -> str:

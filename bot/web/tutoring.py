@@ -15,9 +15,10 @@ from sqlalchemy.orm import Session
 
 from bot.content import Clinic
 from bot.content.tutor import load_lines
+from bot.content.wording import load_wording
 from bot.store import conversations, events, learning
 from bot.store.models import Conversation
-from bot.tutor import areas, course, home
+from bot.tutor import areas, beliefs, course, home, scan
 from bot.tutor.journal import FORM, OFFERED, Entry, Journal
 from bot.tutor.saying import CHECK, FORM_PREFIX, PERSON, TO_CLINIC, Button, Moment, Outcome, Say, form_id, payload
 from bot.web import bodies, check, summaries
@@ -36,6 +37,10 @@ FACTS_SECONDS = 1.5
 OPENS = "control/open_"
 # Words that are read and answered, and never written down: a report that was pasted.
 NOT_KEPT = ("scan:report",)
+# A question is shorter than this many words; a longer text that ends in "?" is still a report.
+LONGEST_QUESTION = 20
+# Entries that hold people's own words, or choices, and are replaced as a whole.
+NEWEST_COUNTS = ("factor", "matters", "metaphor", "plan", "flare", "summary")
 # What is offered on return is offered once a day at most.
 OFFER_HOURS = 20
 
@@ -50,7 +55,7 @@ def moment_of(services: Services, session: Session, conversation: Conversation, 
         open_flag=flagged,
         facts=incoming.facts,
         zone=incoming.clinic.hours.zone,
-        clinic={"id": incoming.clinic.id, "name": incoming.clinic.name, **incoming.clinic.about},
+        clinic={**incoming.clinic.about, "name": incoming.clinic.name, "videos": incoming.clinic.videos},
         person=conversation.id,
     )
 
@@ -100,7 +105,8 @@ def notes_itself(form: str) -> bool:
 
 def not_kept(awaits: str, text: str) -> bool:
     """Whether these words are only looked at. A question is a message like any other."""
-    return awaits in NOT_KEPT and not text.strip().endswith("?")
+    question = text.strip().endswith("?") and len(text.split()) < LONGEST_QUESTION
+    return awaits in NOT_KEPT and not question
 
 
 def with_tutor(
@@ -123,6 +129,8 @@ def with_tutor(
         outcome = areas.pressed(moment, payload(area))
         _note(session, conversation.id, outcome)
         return _bodies(session, conversation.id, incoming, outcome.says)
+    if _is_card(made[-1]) and scan.locked(moment):  # a serious word stands open: nothing beside it sounds common
+        return _bodies(session, conversation.id, incoming, scan.open(moment).says)
     if typed and not _held_waiting(session, conversation.id):
         outcome_before = areas.before(moment, text, answer_id)
         if outcome_before is not None:
@@ -135,8 +143,8 @@ def with_tutor(
         if added is not None:
             _note(session, conversation.id, added)
             return [*shown, *_bodies(session, conversation.id, incoming, added.says)]
-    back = course.back(moment)
-    return [*shown[:-1], _with_button(shown[-1], back)] if back else shown
+    more = course.back(moment) or home.beside(answer_id)
+    return [*shown[:-1], _with_button(shown[-1], more)] if more else shown
 
 
 def welcome_back(services: Services, session: Session, conversation: Conversation, incoming: Incoming) -> None:
@@ -199,7 +207,14 @@ def _carry_out(
 
 
 def _note(session: Session, conversation_id: str, outcome: Outcome) -> None:
+    """Writes what was done down. Of some things only the newest counts: what stood there before is forgotten for good,
+    as is what the person has taken out."""
     notes = [(one.kind, one.key, one.value) for one in outcome.notes if one.kind != FORM]
+    for kind, key, _ in notes:
+        if kind in NEWEST_COUNTS:
+            learning.forget(session, conversation_id, kind, key)
+        elif kind == beliefs.REMOVED:
+            learning.forget(session, conversation_id, beliefs.BELIEF, key)
     if notes:
         learning.record(session, conversation_id, notes)
 
@@ -218,6 +233,7 @@ def _bodies(
             more["awaits"] = say.awaits
         texts = [bodies.fill(text, incoming.clinic.numbers) for text in say.bubbles]
         if "form" in say.more:
+            more.setdefault("skipped", load_wording().interface["questions_skipped"])
             conversations.offer(session, conversation_id, [bodies.FORM + say.more["form"]])
         made.append(bodies.body(say.kind, texts, **more))
     return made
@@ -258,6 +274,10 @@ def _released(session: Session, conversation_id: str, seq: int) -> bool:
     held = next((event.body.get(check.AFTERWARDS) for event in log_ if event.seq == seq), None) or ()
     ids = {one.get("answer_id") for one in held}
     return any(event.seq > seq and event.author == events.BOT and event.body.get("answer_id") in ids for event in log_)
+
+
+def _is_card(body: dict[str, Any]) -> bool:
+    return (body.get("spec") or {}).get("reply") == "card"
 
 
 def _with_button(body: dict[str, Any], button: Button) -> dict[str, Any]:

@@ -96,11 +96,13 @@ def test_the_page_is_small_on_the_way_where_the_browser_can_read_that() -> None:
 # What is loaded later
 
 
-def test_only_the_menu_is_loaded_later() -> None:
+def test_only_the_menu_and_the_tutors_pictures_are_loaded_later() -> None:
     """Safety, sending, receiving, questions, calls and leaving must work from the first file alone."""
     there = modules(ENTRY, {"build.js": "\n"})
     later = {name for part in LATER for name in modules(f"{part}.js", {})} - set(there)
-    assert later == {"settings.js", "data.js"}
+    pictures = {name for name in later if name.startswith("picture_")}
+    assert later - pictures == {"settings.js", "data.js", "extras.js", "breath.js", "pictures.js", "visual.js"}
+    assert len(pictures) == 9
 
 
 def test_the_chat_names_what_it_loads_by_its_hash() -> None:

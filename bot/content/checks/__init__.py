@@ -10,8 +10,8 @@ from typing import Any
 
 from bot.content.answers import load_answers, load_controls, load_facts, load_sources
 from bot.content.checks import answers as of_answers
+from bot.content.checks import beliefs, interface, language, lessons, visuals
 from bot.content.checks import figures as of_figures
-from bot.content.checks import interface, language
 from bot.content.checks import tutor as of_tutor
 from bot.content.checks.fault import Fault
 from bot.content.checks.language import BANNED, PLACEHOLDERS
@@ -68,7 +68,8 @@ def check_all(data: Path = DATA, today: datetime.date | None = None) -> list[Fau
             faults += check(answer, data)
     for found in (
         wording_in_code() if data == DATA else iter(()), _titles(data), of_figures.tables(data),
-        interface.languages(data), of_tutor.wording(data),
+        interface.languages(data), of_tutor.wording(data), lessons.lessons(data), beliefs.beliefs(data),
+        visuals.visuals(data),
         of_figures.card_texts(data), enough_examples(data), consistent(data),
         _dates(data), _old_numbers(data, today or datetime.date.today()), _unused(data),
     ):  # fmt: skip

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bot.store.handoffs import HELD, RESOLVED, RETURNED, WAITING, WITHDRAWN
+from bot.store.handoffs import HELD, QUIET, RESOLVED, RETURNED, WAITING, WITHDRAWN
 from bot.store.models import Audit, Handoff
 from bot.store.reports.figures import share, spread
 from bot.store.reports.period import Period, monday, weeks
@@ -174,7 +174,8 @@ def kept_deadline(item: Item, deadline: Deadline, at: datetime) -> str:
 
 def _items(session: Session, clinic: str, period: Period) -> list[Item]:
     h = Handoff
-    mine = (h.clinic == clinic, *period.of(h.created_at))
+    # What is read at the next contact has no deadline, and was right or wrong about nothing.
+    mine = (h.clinic == clinic, func.coalesce(h.category, "").not_in(QUIET), *period.of(h.created_at))
     rows = session.execute(
         select(
             *(h.id, h.tier, h.category, h.rule, h.rules_version, h.status, h.outcome, h.created_at),

@@ -15,10 +15,10 @@ from bot.handoff.states import NotAllowed
 from bot.handoff.steps import AlreadyClaimed
 from bot.store import events
 from bot.store.conversations import HUMAN, locked_conversation
-from bot.store.handoffs import HELD, RESOLVED, RETURNED, SEEN, handoff_of
+from bot.store.handoffs import HELD, QUIET, RESOLVED, RETURNED, SEEN, handoff_of, lies_quiet
 from bot.store.models import Clinician, Handoff
 from bot.store.session import Database
-from bot.web import bodies, handoffs
+from bot.web import bodies, handoffs, summaries
 from bot.web.services import Services
 
 MOST_CHARACTERS = 4_000
@@ -65,7 +65,8 @@ def see(desk: Desk, handoff_id: str) -> str | None:
         seen = steps.mark_seen(session, handoff_id, desk.me)
         if not seen.first or seen.handoff.status != SEEN:
             return None
-        handoffs.tell_seen(desk.services, session, desk.services.clinic(desk.clinic), seen.handoff)
+        teller = summaries if seen.handoff.category in QUIET else handoffs
+        teller.tell_seen(desk.services, session, desk.services.clinic(desk.clinic), seen.handoff)
         return str(seen.handoff.conversation_id)
 
 
@@ -115,13 +116,16 @@ def close(desk: Desk, handoff_id: str, outcome: str) -> str:
         item, _holder = locked(session, desk, handoff_id)
         # For the patient, an item that was handed back is over: its outcome is the team's business.
         silent = item.status == RETURNED
+        quiet = lies_quiet(item)
         try:
             stepped = steps.close(session, handoff_id, desk.me, outcome)
         except NotAllowed:
             if (item.status, item.outcome) != (RESOLVED, outcome):
                 raise
             return str(item.conversation_id)
-        if not silent:
+        if quiet:
+            summaries.tell_closed(session, item, stepped.state, desk.me.name, desk.time())
+        elif not silent:
             tell(session, desk, stepped.handoff, stepped.state, "handoff_closed")
         return str(stepped.handoff.conversation_id)
 

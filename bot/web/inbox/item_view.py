@@ -15,7 +15,7 @@ from bot.handoff import roles
 from bot.handoff.items import UnknownHandoff
 from bot.handoff.notices import EXHAUSTED
 from bot.store import audit, clinicians, conversations, outbox
-from bot.store.handoffs import HELD, RETURNED, WAITING, attached_to, handoff_of, handoffs_in, waiting_count
+from bot.store.handoffs import HELD, QUIET, RETURNED, WAITING, attached_to, handoff_of, handoffs_in, waiting_count
 from bot.store.models import Conversation, Handoff, Note, Outbox, PatientSession
 from bot.store.session import now
 from bot.web.inbox import canned, notes, passing, rows, transcript, trend
@@ -134,6 +134,7 @@ def _why(
     held_by = names.get(conversation.holder or "", "")
     return {
         "category": category_name(item),
+        "asked_for": desk.words.text("summary_sent" if item.category in QUIET else "person_asked"),
         "scope": desk.words.word("scope", about.get("scope")),
         "note": about.get("note") or "",
         "heard": about.get("heard") or "",

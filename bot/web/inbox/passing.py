@@ -20,7 +20,7 @@ from bot.handoff import roles, steps
 from bot.handoff.states import CLAIM, NotAllowed
 from bot.handoff.steps import NoSuchPerson, Stepped
 from bot.store import handoffs as stored
-from bot.store.conversations import HUMAN, WAITING, conversation_with
+from bot.store.conversations import HUMAN, conversation_with
 from bot.store.handoffs import HELD, RETURNED
 from bot.store.models import Clinician, ClinicianSession, Event, Handoff
 from bot.store.session import now
@@ -86,7 +86,7 @@ def release(desk: Desk, handoff_id: str) -> str:
     with desk.db.begin() as session:
         stepped = steps.release(session, handoff_id, desk.me, clinic)
         told = bodies.handoff(
-            WAITING, "handoff_released", clinic, services.wording, desk.time(), name=desk.me.name, role=desk.role
+            stepped.state, "handoff_released", clinic, services.wording, desk.time(), name=desk.me.name, role=desk.role
         )
         closed = services.closed_words(clinic)
         handoffs.say(session, stepped.handoff.id, bodies.with_lead(told, closed) if closed else told)

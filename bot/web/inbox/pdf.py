@@ -72,7 +72,7 @@ def facts(desk: Desk, shown: dict[str, Any]) -> list[tuple[str, str]]:
     """Why the item is here and what became of it, as label and value: what both kinds of copy list."""
     words, item, row = desk.words, shown["item"], shown["row"]
     found = [
-        ("fact_category", shown["category"] if item.rule else words.text("person_asked")),
+        ("fact_category", shown["category"] if item.rule else shown["asked_for"]),
         ("fact_rule", item.rule or words.text("fact_no_rule")),
         ("fact_rules_version", item.rules_version or words.text("not_recorded") if item.rule else ""),
         ("fact_heard", shown["heard"]),

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bot.content.chain import Chain
 from bot.handoff.states import TIERS
 from bot.store import events
-from bot.store.handoffs import HELD, RESOLVED, SEEN, WAITING, attached_counts, last_words, told_contacts
+from bot.store.handoffs import HELD, QUIET, RESOLVED, SEEN, WAITING, attached_counts, last_words, told_contacts
 from bot.store.models import Handoff, Outbox
 from bot.web.inbox.acts import Desk
 
@@ -130,7 +130,9 @@ def _first(words: str) -> str:
 
 
 def _chain(desk: Desk, item: Handoff, chain: Chain, notices: Sequence[Outbox], now: datetime) -> dict[str, Any]:
-    """How far the item has climbed, and when it climbs on."""
+    """How far the item has climbed, and when it climbs on; nothing of what is read at the next contact."""
+    if item.category in QUIET:
+        return {}
     ended = item.exhausted_at is not None
     if item.step < 0:  # the end: it waits for the chain to begin anew
         return {"ended": ended, "again": moment_or_none(desk, item.climb_at)}
