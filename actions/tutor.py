@@ -1,4 +1,4 @@
-"""The tutor where Rasa is alone: its journal is a slot of the dialogue. Behind the web app the tutor's own page opens."""
+"""The tutor where Rasa is alone: its journal is a slot of the dialogue. Behind the web app its own page opens."""
 
 from __future__ import annotations
 
@@ -27,13 +27,14 @@ class ActionTutor(Action):
         return "action_tutor"
 
     def run(self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]) -> list[dict[str, Any]]:
-        if tracker.get_latest_input_channel() == WEB:
+        if tracker.get_latest_input_channel() == WEB or _flagged(tracker):
             return []
         now = datetime.now(timezone.utc)
         kept = tracker.get_slot(JOURNAL) or []
         journal = Journal(tuple(Entry(kind, key, value, datetime.fromisoformat(at)) for kind, key, value, at in kept))
         intent = str((tracker.latest_message.get("intent") or {}).get("name") or "")
-        pressed = next(tracker.get_latest_entity_values("tutor"), None) or payload(intent.removeprefix("open_"))
+        pressed = str(next(tracker.get_latest_entity_values("tutor"), "") or payload(intent.removeprefix("open_")))
+        pressed = pressed if pressed.startswith(PREFIX) else payload("home")
         outcome = areas.pressed(Moment(now, journal), pressed)
         numbers = load_clinics()[read_settings().default_clinic].numbers
         for say in outcome.says:
@@ -41,6 +42,12 @@ class ActionTutor(Action):
             dispatcher.utter_message(text=text, buttons=[_button(one.title, one.payload) for one in say.buttons])
         journal = journal.with_(outcome.notes, now)
         return [SlotSet(JOURNAL, [[one.kind, one.key, one.value, _iso(one)] for one in journal.entries])]
+
+
+def _flagged(tracker: Tracker) -> bool:
+    """Whether a red flag was raised in this dialogue: nobody here knows whether it has been looked at since."""
+    found = [(event.get("parse_data") or {}).get("red_flag") or {} for event in tracker.events]
+    return any(one.get("worst") for one in found)
 
 
 def _button(title: str, pressed: str) -> dict[str, str]:

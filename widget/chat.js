@@ -112,7 +112,7 @@ export class Chat {
     const once = { signal: listeners.signal };
     parts.person.disabled = false;
     parts.person.addEventListener("click", () => this.sending.ask(parts.person));
-    parts.flare.addEventListener("click", () => this.sending.ask(parts.flare, FLARE));
+    parts.flare.addEventListener("click", () => this.sending.ask(parts.flare, FLARE, true));
     parts.menu.addEventListener("click", () => openMenu(this));
     parts.close?.addEventListener("click", () => this.host.tell("close"));
     // Before the "Urgent help" panel hears it, which closes itself first.

@@ -12,7 +12,17 @@ import { h, plainButton } from "./dom.js";
 /** @typedef {import("./render.js").Context} Context */
 
 const LONGEST = 500;
+const SHORT = 160; // so many characters stand on two or three lines of a phone
 let forms = 0;
+
+/**
+ * Whether something to go on with follows the answers: then the focus does not stay at them, so that it can be seen.
+ * @param {import("./transport.js").Body} body
+ * @returns {boolean}
+ */
+export function leadsOn({ form }) {
+  return String(form).startsWith("tutor_");
+}
 
 export class Questions {
   /**
@@ -119,7 +129,7 @@ export class Questions {
    */
   textField(item) {
     const most = Math.min(item.max ?? LONGEST, LONGEST);
-    const input = /** @type {HTMLTextAreaElement} */ (h("textarea", { rows: "3", maxlength: String(most), dir: "auto", "aria-label": item.text }));
+    const input = /** @type {HTMLTextAreaElement} */ (h("textarea", { rows: most > SHORT ? "3" : "2", maxlength: String(most), dir: "auto", "aria-label": item.text }));
     input.value = String(this.answers[item.id] ?? "");
     input.addEventListener("input", () => (this.answers[item.id] = input.value.trim()));
     return input;
@@ -129,7 +139,7 @@ export class Questions {
   send() {
     const answers = Object.fromEntries(this.items.map(({ id }) => [id, this.answers[id] ?? null]));
     this.context.answer(this.event, answers);
-    /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
+    if (!leadsOn(this.event.body)) /** @type {HTMLElement | null} */ (this.box.querySelector("[data-first]"))?.focus();
   }
 
   /** @returns {HTMLElement} */

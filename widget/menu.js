@@ -9,7 +9,8 @@ import { iconButton } from "./shell.js";
 const SAID_AFTER_MS = 500; // what is there sooner needs no word about it
 
 /**
- * Opens the menu as a dialog of its own; closing it gives the focus back to its button.
+ * Opens the menu as a dialog of its own; closing it gives the focus back to its button, or, where it has asked for a
+ * page, to the end of the messages, where that page comes.
  * @param {Chat} chat
  */
 export function openMenu(chat) {
@@ -20,7 +21,8 @@ export function openMenu(chat) {
   dialog.append(h("div", { class: "menu-top" }, title, close));
   dialog.addEventListener("close", () => {
     dialog.remove();
-    parts.menu.focus();
+    if (dialog.returnValue) chat.composer.focusQuietly();
+    else parts.menu.focus();
   });
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close(); // beside the panel
@@ -43,7 +45,7 @@ async function fill(chat, dialog, title) {
   const timer = setTimeout(() => (said.textContent = t("connecting")), SAID_AFTER_MS);
   try {
     const { menuParts } = await chat.part("settings");
-    dialog.append(...menuParts(chat, () => dialog.close()));
+    dialog.append(...menuParts(chat, (asked) => dialog.close(asked)));
     said.remove();
   } catch {
     const again = plainButton(t("retry_button"), () => {

@@ -25,6 +25,13 @@ export function chart({ values }) {
     days.push(label(at, PLOT.bottom + 22, words));
     free = at + wide / 2 + 8;
   }
+  const number = (/** @type {any} */ dot) => {
+    // Where two were given on one day, each number stands beside its dot and not on the line between them.
+    const crowded = dots.some((/** @type {any} */ other) => other !== dot && Math.abs(other.x - dot.x) < 12);
+    const left = dot.x > (PLOT.left + PLOT.right) / 2;
+    if (crowded) return label(dot.x + (left ? -10 : 10), dot.y - 4, String(dot.value), { class: "v-bold", "text-anchor": left ? "end" : "start" });
+    return label(Math.min(dot.x, 310), dot.y < PLOT.top + 20 ? dot.y + 22 : dot.y - 11, String(dot.value), { class: "v-bold" });
+  };
   const grid = [min, (min + max) / 2, max].map((value) => s("path", { d: `M${PLOT.left} ${y(value)}H${PLOT.right}`, class: "v-grid" }));
   const drawing = drawn(320, 178,
     ...grid, label(PLOT.left - 12, y(max) + 5, String(max)), label(PLOT.left - 12, y(min) + 5, String(min)),
@@ -33,7 +40,7 @@ export function chart({ values }) {
     s("path", { d: dots.map((/** @type {any} */ dot, /** @type {number} */ place) => `${place ? "L" : "M"}${dot.x.toFixed(1)} ${dot.y.toFixed(1)}`).join("") || "M0 0", class: "v-line v-accent" }),
     ...dots.flatMap((/** @type {any} */ dot) => [
       s("circle", { cx: dot.x, cy: dot.y, r: 5.5, class: "v-strong" }),
-      label(Math.min(dot.x, 310), dot.y < PLOT.top + 20 ? dot.y + 22 : dot.y - 11, String(dot.value), { class: "v-bold" }),
+      number(dot),
     ]), ...days);
   return { drawing, controls: [] };
 }

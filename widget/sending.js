@@ -2,6 +2,7 @@
 /** What the person sends: written, pressed, filled in. Shown at once as waiting, and as sent when the server has it. */
 
 import { h, uuid } from "./dom.js";
+import { leadsOn } from "./forms.js";
 import { closeChoices, reopenChoices } from "./parts.js";
 import { Outbox } from "./transport.js";
 
@@ -89,8 +90,12 @@ export class Sending {
   answer(event, answers) {
     const { items = [], form, title } = event.body;
     const given = items.filter(({ id }) => ![null, "", "off"].includes(/** @type {any} */ (answers[id])));
-    const text = given.map((item) => `${item.text} ${item.choices?.find(({ value }) => value === answers[item.id])?.title ?? answers[item.id]}`).join("\n");
+    // A chip that is on says itself what is meant.
+    const said = (/** @type {import("./transport.js").Item} */ { id, choices }) =>
+      answers[id] === "on" ? "" : choices?.find(({ value }) => value === answers[id])?.title ?? answers[id];
+    const text = given.map((item) => `${item.text} ${said(item)}`.trim()).join("\n");
     this.send({ kind: "answer", text: text || title || this.chat.t("questions_skipped"), payload: `${FORM}${form}`, reply_to: Number(event.seq), answers });
+    if (leadsOn(event.body)) this.chat.composer.focusQuietly();
   }
 
   /**
@@ -128,8 +133,9 @@ export class Sending {
    * A button that is always there: it asks for a person, or for help in a flare-up.
    * @param {HTMLElement} button
    * @param {string} [payload]
+   * @param {boolean} [goes] the focus goes to where the answer comes
    */
-  ask(button, payload = PERSON) {
+  ask(button, payload = PERSON, goes = false) {
     if (this.chat.over) return this.chat.again?.focus();
     if (this.chat.consent || this.chat.activity.state.loading) {
       this.chat.notice("person_needs_consent");
@@ -140,6 +146,7 @@ export class Sending {
     if (Date.now() - this.pressedAt[payload] < PRESS_PAUSE_MS) return;
     this.pressedAt[payload] = Date.now();
     this.send({ kind: "button", text: (button.textContent ?? "").trim(), payload });
+    if (goes) this.chat.composer.focusQuietly();
   }
 
   /**

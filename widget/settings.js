@@ -11,7 +11,7 @@ const AREAS = ["course", "pictures", "alarm_map", "plan", "scan", "measures", "s
 
 /**
  * @param {Chat} chat
- * @param {() => void} close
+ * @param {(asked?: string) => void} close
  * @returns {HTMLElement[]}
  */
 export function menuParts(chat, close) {
@@ -21,7 +21,7 @@ export function menuParts(chat, close) {
 /**
  * The ways into the tutor: each closes the menu and asks for its page.
  * @param {Chat} chat
- * @param {() => void} close
+ * @param {(asked?: string) => void} close
  * @returns {HTMLElement}
  */
 function learning(chat, close) {
@@ -29,7 +29,7 @@ function learning(chat, close) {
   const buttons = AREAS.map((area) => {
     const title = t(`learn_${area}`);
     const open = () => {
-      close();
+      close(area);
       chat.sending.send({ kind: "button", text: title, payload: `tutor:${area}` });
     };
     return h("button", { type: "button", class: "choice", onclick: open, disabled: !chat.accepted }, title);
@@ -86,7 +86,7 @@ function aloudPart({ t, aloud, store }) {
 
 /**
  * @param {Chat} chat
- * @param {() => void} close
+ * @param {(asked?: string) => void} close
  * @returns {HTMLElement}
  */
 function ending(chat, close) {

@@ -7,7 +7,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from bot.tutor import belief_words, scan_words, teach_back
+from bot.tutor import asides, belief_words, scan_words, teach_back
 from bot.tutor.saying import FORM_PREFIX, NOTHING, Moment, Outcome, parts_of
 
 # In the order in which they are asked what is due, and what to add to an answer.
@@ -76,6 +76,7 @@ def heard(moment: Moment, text: str, answer_id: str) -> Outcome | None:
 
 def warm() -> None:
     """Loads what the areas compare people's words with (some seconds), so that nobody waits for it later."""
+    asides.warm()
     teach_back.warm()
     belief_words.warm()
     scan_words.load_lexicon()

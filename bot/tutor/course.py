@@ -14,7 +14,7 @@ from typing import Any
 from bot.content.lessons import Lesson
 from bot.content.tutor import load_lines
 from bot.tutor import course_pages as pages
-from bot.tutor import course_returns, course_steps, returns, teach_back
+from bot.tutor import course_returns, course_steps, home, returns, teach_back
 from bot.tutor.course_order import (
     AREA,
     BEGUN,
@@ -50,22 +50,16 @@ ALWAYS_OPEN = ("seen", "clear", "cleared", "stop_returns")
 def open(moment: Moment) -> Outcome:
     """The path; the first time, what matters most to the person."""
     if moment.open_flag:
-        return closed()
+        return home.closed()
     if moment.journal.last(MATTERS) is None:
         return pages.ask_matters(moment)
     return pages.path(moment)
 
 
-def closed() -> Outcome:
-    """While a red flag is open nothing is taught."""
-    lines = load_lines("home")
-    return Outcome((Say(lines.id("closed"), lines.bubbles("closed")),))
-
-
 def press(moment: Moment, verb: str, args: list[str]) -> Outcome | None:
     """A button of the course. None for one that no longer leads anywhere: then the path opens."""
     if moment.open_flag and verb not in ALWAYS_OPEN:
-        return closed()
+        return home.closed()
     if not args:
         page = PAGES.get(verb)
         return page(moment) if page else None
@@ -98,7 +92,7 @@ def words(moment: Moment, about: str, text: str) -> Outcome | None:
     if lesson is None:
         return None
     if moment.open_flag:
-        return closed()
+        return home.closed()
     if kind == course_returns.RECALL:
         return course_returns.recalled(moment, lesson, step, text)
     step = TEACH_BACK if kind == TEACH_BACK else step

@@ -19,7 +19,9 @@ def open(moment: Moment) -> Outcome:
     lines = load_lines("home")
     study = ("research",) if moment.clinic.get("research") else ()
     buttons = tuple(Button(lines.label(name), payload(name)) for name in (*SHOWN, *study))
-    return Outcome((Say(lines.id("home"), lines.bubbles("home"), buttons),))
+    # It is itself what "something else" leads to.
+    stop = Button(lines.label("stop"), STOP)
+    return Outcome((Say(lines.id("home"), lines.bubbles("home"), (*buttons, stop), ways=False),))
 
 
 def press(moment: Moment, verb: str, args: list[str]) -> Outcome | None:
@@ -29,6 +31,12 @@ def press(moment: Moment, verb: str, args: list[str]) -> Outcome | None:
     lines = load_lines("home")
     again = Button(lines.label("again"), payload("home"))
     return Outcome((Say(lines.id("stopped"), lines.bubbles("stopped"), (again,), ways=False),))
+
+
+def closed() -> Outcome:
+    """While a red flag stands open nothing is taught."""
+    lines = load_lines("home")
+    return Outcome((Say(lines.id("closed"), lines.bubbles("closed")),))
 
 
 def beside(answer_id: str) -> Button | None:

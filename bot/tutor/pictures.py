@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.content.tutor import load_lines
 from bot.content.visuals import CHART, VISUALS, load_visuals
+from bot.tutor import home
 from bot.tutor.saying import VISUAL, Button, Moment, Outcome, Say, payload
 
 AREA = "pictures"
@@ -16,7 +17,9 @@ CALMS = "calm_"
 
 
 def open(moment: Moment) -> Outcome:
-    """All pictures, as buttons."""
+    """All pictures, as buttons; nothing is taught while a red flag stands open."""
+    if moment.open_flag:
+        return home.closed()
     lines = load_lines(AREA)
     titles = load_visuals()
     buttons = tuple(Button(titles[id].title, payload(AREA, "show", id)) for id in VISUALS)
@@ -25,6 +28,8 @@ def open(moment: Moment) -> Outcome:
 
 def press(moment: Moment, verb: str, args: list[str]) -> Outcome | None:
     """`show`: one picture, and what can come next. None for one that is not there."""
+    if moment.open_flag:
+        return home.closed()
     if verb != "show" or len(args) != 1 or args[0] not in VISUALS:
         return None
     lines = load_lines(AREA)

@@ -31,6 +31,8 @@ from bot.tutor.scan_words import Serious, read, serious_key
 # questions that were kept for the visit, key = the words that they belong to.
 LOCK, AGE, WORRY, QUESTIONS = "scan_lock", "scan_age", "scan_worry", "scan_questions"
 BEFORE, AFTER = "before", "after"
+# A text of fewer words is a message, not a report.
+PASTED_WORDS = 12
 LOCKED_HOURS = 24
 # A worry from before counts as the one of this reading for so long.
 WORRY_HOURS = 12
@@ -77,6 +79,12 @@ def press(moment: Moment, verb: str, args: list[str]) -> Outcome | None:
         return found(moment, args) if found else None
     except (KeyError, ValueError, IndexError):
         return None
+
+
+def looks_pasted(text: str) -> bool:
+    """Whether a text is a report rather than a message: long, and full of report words."""
+    report = read(text)
+    return len(text.split()) >= PASTED_WORDS and (len(report.words) > 1 or report.serious is not None)
 
 
 def words(moment: Moment, about: str, text: str) -> Outcome | None:

@@ -92,8 +92,8 @@ def filled(moment: Moment, form: str, answers: Mapping[str, Any]) -> Outcome:
 
 
 def paper(moment: Moment) -> Paper | None:
-    """The page as it was last left; None where there is none."""
-    return pages.page(moment, _draft(moment))
+    """The page as it was last left; None where there is none, and while something still needs a check."""
+    return None if moment.open_flag else pages.page(moment, _draft(moment))
 
 
 def _send(moment: Moment, draft: Draft, args: Sequence[str]) -> Outcome:

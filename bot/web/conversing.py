@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -58,6 +59,8 @@ async def converse(services: Services, incoming: Incoming, plan: Plan, denied: C
             denied=tuple(sorted({*plan.denied, *denied})),
             reading=None if payload else await in_thread(services.read_message, text),
         )
+        if tutoring.wants_facts(replies):
+            incoming = replace(incoming, facts=await tutoring.noted(services, incoming.conversation_id))
         await in_thread(_say, services, incoming, plan, replies)
     except Exception as error:  # whatever it was, a question must not end in silence
         cause = str(error) if isinstance(error, AssistantUnavailable) else type(error.__cause__ or error).__name__

@@ -21,6 +21,8 @@ DENIED_TURNS = 6
 # For so many messages the list of all questions does not come a second time, nor a check that was just gone through.
 LIST_TURNS = 5
 LATEST = 80
+# A report may be pasted a message or two after it was asked for: it must not be taken for a message and kept.
+LINGERING, LINGERING_TURNS, LINGERS = ("scan:report",), 2, "+"
 REFUSED_IDS = "safety/safety_refused"
 
 
@@ -112,9 +114,21 @@ def _offered(log: Sequence[Event]) -> tuple[str, ...]:
 
 
 def _awaits(log: Sequence[Event]) -> str:
-    """What the tutor has asked to be told in words, if that was the last thing said."""
+    """What the tutor has asked to be told in words, if that was the last thing said; with LINGERS behind it, if it was
+    said shortly before and its words may still come."""
     last = log[-1] if log else None
-    return "" if last is None or last.author == events.PATIENT else str(last.body.get("awaits") or "")
+    if last is None or last.author == events.PATIENT:
+        return ""
+    if last.body.get("awaits"):
+        return str(last.body["awaits"])
+    own = 0
+    for event in reversed(log):
+        own += event.author == events.PATIENT
+        if own > LINGERING_TURNS or event.body.get("kind") in ("safety", "question"):
+            return ""
+        if event.body.get("awaits") in LINGERING:
+            return f"{event.body['awaits']}{LINGERS}"
+    return ""
 
 
 def _denied(log: Sequence[Event]) -> frozenset[str]:

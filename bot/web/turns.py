@@ -133,10 +133,7 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
         decided = planning.plan(situation, said, screening)
         if decided.kind == planning.CONSENT_NEEDED:
             raise Problem("consent_needed")
-        text = incoming.text
-        if decided.kind == planning.TUTOR and tutoring.not_kept(awaits, text):
-            text = services.wording.messages["not_kept"]
-        body: dict[str, Any] = {"kind": "text", "text": text, "fallback_text": text}
+        body: dict[str, Any] = {"kind": "text", "text": incoming.text, "fallback_text": incoming.text}
         if incoming.payload:
             body["payload"] = incoming.payload
         if incoming.reply_to is not None:
@@ -155,8 +152,11 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
             opinions.record_survey(session, conversation.id, seq, incoming.filled.form, incoming.filled.answers)
         if conversation.state == conversations.CLOSED:
             conversations.set_state(session, conversation.id, conversations.BOT)
-        if decided.kind == planning.TUTOR and not tutoring.answer(services, session, conversation, incoming, awaits):
-            decided = replace(decided, kind=planning.CONVERSE)  # the words were about something else
+        if decided.kind == planning.TUTOR:
+            if not tutoring.answer(services, session, conversation, incoming, awaits):
+                decided = replace(decided, kind=planning.CONVERSE)  # the words were about something else
+            elif awaits.startswith(tutoring.NOT_KEPT) and not incoming.payload:
+                tutoring.unkept(appended.event, services.wording)
         _answer_at_once(services, session, conversation, incoming, decided)
         return _Recorded(seq, decided)
 

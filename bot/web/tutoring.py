@@ -6,24 +6,24 @@ All of it happens in the message's own transaction, so that nothing is said that
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import structlog
 from sqlalchemy.orm import Session
 
-from bot.content import Clinic
+from bot.content import Clinic, Wording
 from bot.content.tutor import load_lines
 from bot.content.wording import load_wording
 from bot.store import conversations, events, learning
-from bot.store.models import Conversation
-from bot.tutor import areas, beliefs, course, home, scan
+from bot.store.models import Conversation, Event
+from bot.tutor import areas, asides, beliefs, course, home, scan
 from bot.tutor.journal import FORM, OFFERED, Entry, Journal
 from bot.tutor.saying import CHECK, FORM_PREFIX, PERSON, TO_CLINIC, Button, Moment, Outcome, Say, form_id, payload
 from bot.web import bodies, check, summaries
 from bot.web.alarms import append, hand_over
-from bot.web.heard import latest
+from bot.web.heard import LINGERS, latest
 from bot.web.incoming import Incoming
 from bot.web.services import Services, in_thread
 
@@ -31,14 +31,17 @@ log = structlog.get_logger(__name__)
 # Taken at any time, offered or not: the ways into each area.
 ALWAYS = (*(payload(name) for name in areas.AREAS), home.STOP)
 # Areas that want to know what the dialogue has noted.
-WITH_FACTS = tuple(payload(name) for name in ("summary", "scan", "course", "plan"))
+WITH_FACTS = (
+    *(payload(name) for name in ("summary", "scan", "course", "plan")),
+    *(bodies.FORM + form_id(name, "") for name in ("summary", "plan")),
+)  # fmt: skip
 FACTS_SECONDS = 1.5
 # Rasa's replies that stand for an area: ``control/open_course.1``.
 OPENS = "control/open_"
 # Words that are read and answered, and never written down: a report that was pasted.
 NOT_KEPT = ("scan:report",)
 # A question is shorter than this many words; a longer text that ends in "?" is still a report.
-LONGEST_QUESTION = 20
+LONGEST_QUESTION = 12
 # Entries that hold people's own words, or choices, and are replaced as a whole.
 NEWEST_COUNTS = ("factor", "matters", "metaphor", "plan", "flare", "summary")
 # What is offered on return is offered once a day at most.
@@ -58,6 +61,13 @@ def moment_of(services: Services, session: Session, conversation: Conversation, 
         clinic={**incoming.clinic.about, "name": incoming.clinic.name, "videos": incoming.clinic.videos},
         person=conversation.id,
     )
+
+
+def _allowed(moment: Moment, pressed: str) -> str:
+    """The button, or the scan page in its place: while a serious word stands open, nothing beside it sounds common."""
+    named = pressed.split(":")
+    about_scans = "scans" in named or named[1:] == ["pictures", "show", "twin"]
+    return payload("scan") if about_scans and scan.locked(moment) else pressed
 
 
 async def noted(services: Services, conversation_id: str) -> dict[str, str]:
@@ -80,7 +90,7 @@ def answer(
         outcome: Outcome | None = areas.filled(moment, incoming.filled.form, incoming.filled.answers)
         held = _held_back(session, conversation.id, incoming.reply_to)
     elif incoming.payload:
-        outcome = areas.pressed(moment, incoming.payload)
+        outcome = areas.pressed(moment, _allowed(moment, incoming.payload))
     else:
         outcome = _told(moment, awaits, incoming.text)
     if outcome is None:
@@ -90,11 +100,16 @@ def answer(
 
 
 def _told(moment: Moment, awaits: str, text: str) -> Outcome | None:
+    if awaits.endswith(LINGERS):
+        awaits = awaits.removesuffix(LINGERS)
+        return areas.typed(moment, awaits, text) if scan.looks_pasted(text) else None
     way = home.way_out(text)
     if way == home.ASKS_PERSON:
         return None
     if way == home.STOPS:
         return areas.pressed(moment, home.STOP)
+    if not way and asides.is_aside(text) and not (awaits in NOT_KEPT and len(text.split()) >= LONGEST_QUESTION):
+        return None
     return areas.typed(moment, awaits, "" if way == home.SKIPS else text)
 
 
@@ -103,10 +118,10 @@ def notes_itself(form: str) -> bool:
     return form.startswith(FORM_PREFIX) and not form.startswith(form_id("measures", ""))
 
 
-def not_kept(awaits: str, text: str) -> bool:
-    """Whether these words are only looked at. A question is a message like any other."""
-    question = text.strip().endswith("?") and len(text.split()) < LONGEST_QUESTION
-    return awaits in NOT_KEPT and not question
+def unkept(event: Event, wording: Wording) -> None:
+    """Words that were only looked at leave the log before anybody can read it there."""
+    text = wording.messages["not_kept"]
+    event.body = {**event.body, "text": text, "fallback_text": text}
 
 
 def with_tutor(
@@ -119,32 +134,40 @@ def with_tutor(
 ) -> list[dict[str, Any]]:
     """Rasa's replies with what the tutor adds: an area in place of the reply that stands for it, a question in front
     of them, something behind them, the way back to what is under way."""
-    if not made:
+    if not made or _is_safety(made) or conversation.state != conversations.BOT:
         return made
     answer_id = str(made[-1].get("answer_id") or "")
     typed = not incoming.payload
     moment = moment_of(services, session, conversation, incoming)
-    if answer_id.startswith(OPENS):
-        area = answer_id.removeprefix(OPENS).split(".")[0]
-        outcome = areas.pressed(moment, payload(area))
+    held = _held_waiting(session, conversation.id)
+    checked = _offers_check(made)
+
+    def said(outcome: Outcome) -> list[dict[str, Any]]:
         _note(session, conversation.id, outcome)
-        return _bodies(session, conversation.id, incoming, outcome.says)
+        return _bodies(session, conversation.id, incoming, (*outcome.says, *outcome.after))
+
+    if answer_id.startswith(OPENS):
+        opened = said(areas.pressed(moment, payload(answer_id.removeprefix(OPENS).split(".")[0])))
+        last = check.offer(opened[-1], services.wording) if checked else opened[-1]
+        return [*held, *made[:-1], *opened[:-1], last]
     if _is_card(made[-1]) and scan.locked(moment):  # a serious word stands open: nothing beside it sounds common
-        return _bodies(session, conversation.id, incoming, scan.open(moment).says)
-    if typed and not _held_waiting(session, conversation.id):
-        outcome_before = areas.before(moment, text, answer_id)
-        if outcome_before is not None:
-            _note(session, conversation.id, outcome_before)
-            asked = _bodies(session, conversation.id, incoming, outcome_before.says)
-            return [*asked[:-1], {**asked[-1], check.AFTERWARDS: made}]
-    shown = [*_held_waiting(session, conversation.id), *made]
-    if typed:
-        added = areas.heard(moment, text, answer_id)
-        if added is not None:
-            _note(session, conversation.id, added)
-            return [*shown, *_bodies(session, conversation.id, incoming, added.says)]
+        return said(scan.open(moment))
+    if typed and not held and not checked:
+        asked = areas.before(moment, text, answer_id)
+        if asked is not None:
+            first = said(asked)
+            return [*first[:-1], {**first[-1], check.AFTERWARDS: made}]
+    shown = [*held, *made]
+    added = areas.heard(moment, text, answer_id) if typed and not checked else None
+    if added is not None:
+        return [*shown, *said(added)]
     more = course.back(moment) or home.beside(answer_id)
     return [*shown[:-1], _with_button(shown[-1], more)] if more else shown
+
+
+def wants_facts(replies: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether one of Rasa's replies stands for an area, which may want to know what the dialogue has noted."""
+    return any(str((one.get("metadata") or {}).get("answer_id") or "").startswith(OPENS) for one in replies)
 
 
 def welcome_back(services: Services, session: Session, conversation: Conversation, incoming: Incoming) -> None:
@@ -155,12 +178,21 @@ def welcome_back(services: Services, session: Session, conversation: Conversatio
     moment = moment_of(services, session, conversation, incoming)
     last = moment.journal.last(OFFERED)
     lately = last is not None and last.at is not None and (moment.now - last.at).total_seconds() < OFFER_HOURS * 3600
-    if moment.open_flag or lately:
+    if moment.open_flag or lately or _asked(session, conversation.id):
         return
     outcome = areas.due(moment)
     if outcome is not None:
         _note(session, conversation.id, Outcome(notes=(Entry(OFFERED, outcome.says[0].id),)))
         _carry_out(services, session, conversation, incoming, outcome, ())
+
+
+def _asked(session: Session, conversation_id: str) -> bool:
+    """Whether the last thing said asks for something: another message would close the question unheard."""
+    last = events.latest_events(session, conversation_id, 1)
+    body = last[0].body if last and last[0].author != events.PATIENT else {}
+    pressed = [str(one["payload"]) for one in body.get("buttons") or ()]
+    safety = body.get("kind") in ("question", "safety") or any(one.startswith(("check:", "answer:")) for one in pressed)
+    return bool(safety or body.get("awaits") or body.get("items"))
 
 
 async def on_return(services: Services, conversation_id: str, clinic: Clinic) -> None:
@@ -193,7 +225,7 @@ def _carry_out(
     for body in _bodies(session, conversation.id, incoming, outcome.says, last=not more):
         append(session, conversation.id, body)
     for body in held:
-        append(session, conversation.id, body)
+        append(session, conversation.id, bodies.in_form(body, conversation.reading))
     for body in _bodies(session, conversation.id, incoming, outcome.after):
         append(session, conversation.id, body)
     if outcome.then == CHECK:
@@ -260,8 +292,13 @@ def _held_back(session: Session, conversation_id: str, seq: int | None) -> list[
 
 
 def _held_waiting(session: Session, conversation_id: str) -> list[dict[str, Any]]:
-    """Replies that still wait behind a question of the tutor that the person has written past: nothing gets lost."""
+    """Replies behind a question of the tutor that the person has just written past: nothing gets lost. Safety words in
+    between, or another message, end it: what was asked is long gone."""
+    own = 0
     for event in reversed(latest(session, conversation_id)):
+        own += event.author == events.PATIENT
+        if own > 1 or event.body.get("kind") in ("safety", "question"):
+            return []
         if event.author != events.PATIENT and event.body.get(check.AFTERWARDS):
             ours = str(event.body.get("form", "")).startswith(FORM_PREFIX)
             return _held_back(session, conversation_id, event.seq) if ours else []
@@ -274,6 +311,18 @@ def _released(session: Session, conversation_id: str, seq: int) -> bool:
     held = next((event.body.get(check.AFTERWARDS) for event in log_ if event.seq == seq), None) or ()
     ids = {one.get("answer_id") for one in held}
     return any(event.seq > seq and event.author == events.BOT and event.body.get("answer_id") in ids for event in log_)
+
+
+def _is_safety(made: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a reply is about safety or a handoff: then the tutor keeps out of it."""
+    kinds = {str(body.get("kind")) for body in made}
+    return bool(kinds & {"safety", "question", "handoff"}) or any(
+        str(body.get("answer_id")).startswith(("safety/", "handoff/", "check/")) for body in made
+    )
+
+
+def _offers_check(made: Sequence[Mapping[str, Any]]) -> bool:
+    return any(one["payload"] == bodies.CHECK_START for body in made for one in body.get("buttons") or ())
 
 
 def _is_card(body: dict[str, Any]) -> bool:

@@ -372,7 +372,7 @@ def test_the_menu_leads_to_every_part_of_the_tutor(stage: Stage) -> None:
         dialog = stage.menu()
         dialog.get_by_role("button", name=WORDS[f"learn_{area}"], exact=True).press("Enter")
         dialog.wait_for(state="detached")
-        expect(stage.page.locator("#menu")).to_be_focused()
+        expect(stage.page.locator("#input")).to_be_focused()  # below the messages, where its page comes
         stage.chat.said(WORDS[f"learn_{area}"]).wait_for()
     assert [one["payload"] for one in messages] == [
         f"tutor:{area}" for area in ("course", "pictures", "alarm_map", "plan", "scan", "measures", "summary")

@@ -11,7 +11,7 @@ from sqlalchemy import Integer, select
 
 from bot.store import audit
 from bot.store.conversations import hash_token
-from bot.store.models import Audit, AuditHead, Base, ClinicianSession, Document, Gap, UtcTime, Words
+from bot.store.models import Audit, AuditHead, Base, ClinicianSession, Document, Gap, Learning, UtcTime, Words
 from bot.store.session import Database
 
 MODELS: dict[str, Any] = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
@@ -112,7 +112,8 @@ def _value(column: Any, clinic: str, mark: str, keys: dict[str, tuple[Any, ...]]
     if isinstance(column.type, UtcTime):
         return None if column.nullable else _time(column.key, db)
     if isinstance(column.type, Integer):
-        return None if column.nullable or (column.primary_key and table in (Gap.__tablename__,)) else 1
+        numbered = column.primary_key and table in (Gap.__tablename__, Learning.__tablename__)
+        return None if column.nullable or numbered else 1
     if isinstance(column.type, Document):
         return {f"{mark} key": f"{mark} {column.key}"}
     assert isinstance(column.type, Words), f"{name}: say what a row of another clinic would hold here"

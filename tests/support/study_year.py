@@ -1,4 +1,4 @@
-"""A year of people who learn, for the research export: made-up journals with a fixed seed, and names planted in them."""
+"""A year of people who learn, for the research export: made-up journals by a fixed seed, and names planted in them."""
 
 from __future__ import annotations
 

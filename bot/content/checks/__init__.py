@@ -68,8 +68,7 @@ def check_all(data: Path = DATA, today: datetime.date | None = None) -> list[Fau
             faults += check(answer, data)
     for found in (
         wording_in_code() if data == DATA else iter(()), _titles(data), of_figures.tables(data),
-        interface.languages(data), of_tutor.wording(data), lessons.lessons(data), beliefs.beliefs(data),
-        visuals.visuals(data),
+        interface.languages(data), _tutor(data),
         of_figures.card_texts(data), enough_examples(data), consistent(data),
         _dates(data), _old_numbers(data, today or datetime.date.today()), _unused(data),
     ):  # fmt: skip
@@ -83,6 +82,13 @@ def _loading(load: Callable[[], Any]) -> list[Fault]:
     except (ContentError, ValueError, KeyError, TypeError, AttributeError) as error:
         return [Fault("data", type(error).__name__, str(error))]
     return []
+
+
+def _tutor(data: Path) -> Iterator[Fault]:
+    """What the tutor says, where there is one."""
+    if (data / "tutor").exists():
+        for found in (of_tutor.wording, lessons.lessons, beliefs.beliefs, visuals.visuals):
+            yield from found(data)
 
 
 def _titles(data: Path) -> Iterator[Fault]:
