@@ -80,7 +80,8 @@ def export_data(
     """Everything that is kept of one conversation, as its patient can download it, or the data of a study.
 
     A conversation's copy holds the patient's words. "research" gives what those who agreed have done: under codes,
-    without words, days in place of dates, nothing of fewer than five people. The audit notes that a copy was made.
+    without words, weeks in place of dates, nothing of fewer than five people (docs/research.md). The audit notes that a
+    copy was made.
     """
     if what == "research":
         _export_research(clinic, target or Path("research"))
@@ -92,23 +93,28 @@ def _export_research(clinic: str, folder: Path) -> None:
     from bot import research
     from bot.content.clinics import load_clinics
     from bot.store import audit, rights
+    from bot.tutor.research import study_of
 
     settings = read_settings()
     clinic = clinic or settings.default_clinic
     about = load_clinics().get(clinic)
     if about is None:
         stop(f"There is no clinic {clinic!r}. pne clinics list shows them.")
+    study = study_of(about.about)
+    if not study:
+        stop(f"Clinic {clinic!r} names no study: write what it is under `research` in data/clinics/{clinic}.yml.")
     with database(settings.database_url) as db:
         try:
-            tables = research.collect(db, clinic, about.hours.zone, settings.secret_key.split(",")[-1])
+            # The oldest of the keys: it stays while a new one is brought in, and the codes with it.
+            made = research.collect(db, clinic, study, about.hours.zone, settings.secret_key.split(",")[-1])
         except research.TooFew:
-            stop("Too few people have agreed to take part: nothing may be given of fewer than five.")
-        details = {name: len(rows) for name, rows in tables.items()}
+            stop("Too few people have agreed to this study: nothing may be given of fewer than five.")
+        details = {name: len(rows) for name, rows in made.tables.items()}
         with db.begin() as session:
             act = "research.exported"
             audit.record(session, clinic=clinic, actor=rights.BY_CLINIC, act=act, subject=clinic, details=details)
     try:
-        for path in research.write(folder, tables):
+        for path in research.write(folder, made):
             errors.print(f"Written: {path}", markup=False)
     except OSError as error:
         stop(f"{folder} cannot be written: {error.strerror}.")

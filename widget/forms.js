@@ -38,6 +38,7 @@ export class Questions {
     /** @type {Answers} */
     this.answers = { ...event.body.given, ...draft?.answers };
     this.at = Math.min(Number(draft?.at ?? 0), this.items.length);
+    this.single = this.items.length === 1 && leadsOn(event.body);
     this.box = h("div", { class: "questions" });
     /** @type {((questions: Questions) => HTMLElement) | undefined} all on one screen */
     this.together = undefined;
@@ -74,6 +75,12 @@ export class Questions {
     this.show();
   }
 
+  /** To the next question. A single one of the tutor is sent at once: it can be read where it stands, and changed later. */
+  onward() {
+    if (this.single) this.send();
+    else this.go(this.at + 1);
+  }
+
   /**
    * @param {Item} item
    * @returns {HTMLElement}
@@ -82,16 +89,16 @@ export class Questions {
     const { t } = this.context;
     const progress = t("questions_progress", { at: this.at + 1, of: this.items.length });
     const legend = h("legend", { tabindex: "-1", "data-first": true },
-      h("span", { class: "progress-words" }, progress), h("span", { class: "question-words" }, item.text));
+      this.single ? null : h("span", { class: "progress-words" }, progress), h("span", { class: "question-words" }, item.text));
     const problem = h("p", { class: "problem", role: "alert" });
     const field = this.field(item);
     const next = () => {
       if (this.answers[item.id] === undefined || this.answers[item.id] === "") return void (problem.textContent = t("questions_choose"));
-      this.go(this.at + 1);
+      this.onward();
     };
     const skip = () => {
       this.answers[item.id] = null;
-      this.go(this.at + 1);
+      this.onward();
     };
     const back = this.at ? plainButton(t("questions_back"), () => this.go(this.at - 1)) : null;
     return h("form", { class: "question", novalidate: true, onsubmit: (/** @type {Event} */ event) => { event.preventDefault(); next(); } },

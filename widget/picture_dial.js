@@ -15,7 +15,8 @@ const HIGH = 0.6;
 export function dial({ body, text, values, say }) {
   const ups = factors(values.ups);
   const calms = factors(values.calms);
-  const on = new Set([...ups, ...calms].map(({ id }) => id));
+  // What calms is switched on by the person: the dial does not begin as turned down for somebody who hurts.
+  const on = new Set(ups.map(({ id }) => id));
   const needle = s("g");
   const ticks = Array.from({ length: 11 }, (_, place) => {
     const turn = (place / 10) * 2 * WIDEST - WIDEST;

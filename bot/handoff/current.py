@@ -18,7 +18,7 @@ from bot.content.forms import SURVEY
 from bot.handoff.worker import Undeliverable
 from bot.store.handoffs import attached_to
 from bot.store.models import Conversation, Handoff, Survey
-from bot.store.rights import ERASED
+from bot.store.rights import MARKS
 from bot.store.session import Database
 
 
@@ -98,7 +98,7 @@ def read_current(db: Database, handoff_id: str, clinic: str, measures: bool = Fa
 def _said(session: Session, item: Handoff) -> tuple[Said, ...]:
     first = Said(item.message_key, item.created_at, item.words)
     more = [Said(one.message_key, one.at, one.words) for one in attached_to(session, item.id)]
-    return tuple(one for one in (first, *more) if one.words.strip() and one.words != ERASED)
+    return tuple(one for one in (first, *more) if one.words.strip() and one.words not in MARKS)
 
 
 def _measures(session: Session, conversation_id: str) -> tuple[Answered, ...]:

@@ -8,12 +8,12 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from bot.store import audit
+from bot.store import audit, traces
 from bot.store.columns import storable_text
 from bot.store.conversations import conversation_with, locked_conversation
 from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
 from bot.store.events import PATIENT
-from bot.store.handoffs import OPEN, attached_to, handoffs_in, lies_quiet
+from bot.store.handoffs import OPEN, QUIET, WITHDRAWN, attached_to, handoffs_in, lies_quiet
 from bot.store.models import (
     Audit,
     Conversation,
@@ -27,15 +27,16 @@ from bot.store.models import (
     PatientSession,
     Survey,
 )
-from bot.store.session import Database
+from bot.store.session import Database, now
 
 __all__ = [
-    "ERASED", "NotTheirs", "OpenHandoff", "clean_files", "erase", "erase_dialogue", "erase_left_over", "erase_message",
-    "erase_words", "is_erased", "kept", "message_of", "record_export", "remove",
+    "ERASED", "ERASED_BY_TIME", "MARKS", "NotTheirs", "OpenHandoff", "clean_files", "erase", "erase_dialogue",
+    "erase_left_over", "erase_message", "erase_words", "is_erased", "kept", "message_of", "record_export", "remove",
 ]  # fmt: skip
 
 # Stands for words in rows that stay: a program's mark, which the clinic's pages show as it is.
-ERASED = "[erased by the patient]"
+ERASED, ERASED_BY_TIME = "[erased by the patient]", "[erased: kept for its time]"
+MARKS = (ERASED, ERASED_BY_TIME)
 # Who erases, for the audit; anybody else is a person of the clinic at its command line.
 BY_PATIENT, BY_TIME, BY_CLINIC = "patient", audit.SYSTEM, "clinic"
 # Details of audit rows that are about the clinic's own people and systems.
@@ -119,8 +120,8 @@ def kept(session: Session, conversation_id: str) -> dict[str, Any]:
 
 
 def erase(session: Session, conversation_id: str, actor: str = BY_PATIENT) -> None:
-    """Erases what the patient wrote and read and who they are: events, offers, feedback, surveys, tokens, name and
-    subject, and the words in closed handoffs.
+    """Erases what the patient wrote and read and who they are: events, offers, feedback, surveys, the tutor's journal,
+    tokens, name and subject, and the words in handoffs; what only lies in the clinic's list is withdrawn.
 
     A handoff's row and its audit rows stay, without words: that a person was told, when, and what came of it, is the
     clinic's record; so does the empty conversation with the time of its consent, so that it can be counted. Raises
@@ -129,7 +130,7 @@ def erase(session: Session, conversation_id: str, actor: str = BY_PATIENT) -> No
     conversation = locked_conversation(session, conversation_id)
     if any(item.status in OPEN and not lies_quiet(item) for item in handoffs_in(session, conversation_id)):
         raise OpenHandoff
-    _empty(session, conversation)
+    _empty(session, conversation, ERASED_BY_TIME if actor == BY_TIME else ERASED)
     audit.record(session, clinic=conversation.clinic, actor=actor, act="conversation.erased", subject=conversation_id)
     session.flush()
 
@@ -152,8 +153,9 @@ def remove(session: Session, conversation_id: str) -> None:
 
 
 def erase_message(session: Session, conversation_id: str, seq: int, shown: str) -> tuple[str, str]:
-    """Erases the words of one message of the patient wherever they stand; gives its client id and the words, for the
-    dialogue. `shown` is what stands in its place.
+    """Erases the words of one message of the patient wherever they stand, in what the tutor noted and said again too;
+    gives its client id and the words, for the dialogue. `shown` is what stands in its place. Other messages in which
+    the patient wrote the same stay.
 
     Raises OpenHandoff while a message of this conversation is with the clinic's people, who read along; NotTheirs.
     """
@@ -165,15 +167,24 @@ def erase_message(session: Session, conversation_id: str, seq: int, shown: str) 
     if any(item.status in OPEN and not lies_quiet(item) for item in handoffs):
         raise OpenHandoff
     # Of a questionnaire, `words` are the patient's and `text` has the questions in it too.
+    marks = traces.Traces.of(event.body)
     words, key = str(event.body.get("words") or event.body.get("text") or ""), str(event.client_id or "")
     kept_keys = {name: event.body[name] for name in ("payload", "reply_to", "consent_version") if name in event.body}
     event.body = {"kind": "text", "text": "", "erased": True, "fallback_text": shown, **kept_keys}
+    marks = traces.clear(session, conversation_id, marks, shown.strip())
     for item in handoffs:
         _erase_in_handoff(item, key, words)
         for more in attached_to(session, item.id):
             if _is_message(more.message_key, key) or more.words == words:
                 more.words = ERASED
                 more.about = {}
+            elif item.category in QUIET:
+                more.words = traces.lines_without(more.words, marks, ERASED)
+        if item.category in QUIET:
+            item.words = traces.lines_without(item.words, marks, ERASED)
+            said = [item.words, *(more.words for more in attached_to(session, item.id))]
+            if lies_quiet(item) and set(said) == {ERASED}:
+                _withdraw(session, item)
     if conversation.pending and (conversation.pending.get("key") == key or conversation.pending.get("text") == words):
         conversation.pending = {**conversation.pending, "text": "", "words": ""}
     session.execute(_of(Survey, conversation_id).where(Survey.seq == seq))
@@ -203,13 +214,15 @@ def clean_files(db: Database) -> None:
         truncate_log(db.engine)
 
 
-def _empty(session: Session, conversation: Conversation) -> None:
+def _empty(session: Session, conversation: Conversation, mark: str = ERASED) -> None:
     for item in handoffs_in(session, conversation.id):
-        item.words = ERASED
+        item.words = item.words if item.words in MARKS else mark
         item.about = {}
         for more in attached_to(session, item.id):
-            more.words = ERASED
+            more.words = more.words if more.words in MARKS else mark
             more.about = {}
+        if lies_quiet(item):
+            _withdraw(session, item)
         # What the clinic's people noted for each other is about the patient too.
         session.execute(delete(Note).where(Note.handoff_id == item.id).execution_options(synchronize_session=False))
     _delete_rows(session, conversation.id)
@@ -221,6 +234,17 @@ def _empty(session: Session, conversation: Conversation) -> None:
     conversation.last_seq = 0
     conversation.shown_seq = 0
     conversation.shown_at = None
+
+
+def _withdraw(session: Session, item: Handoff) -> None:
+    """Closes what only lies in the clinic's list, as a withdrawal is written down: nothing is left of it to read. No
+    system of the clinic has heard of it, and the conversation's state never hung on it."""
+    item.status = WITHDRAWN
+    item.closed_at = now(session)
+    item.climb_at = None
+    item.snoozed_until = None
+    item.version += 1
+    audit.record(session, clinic=item.clinic, actor=audit.SYSTEM, act="handoff.withdrawn", subject=item.id)
 
 
 def _erase_in_handoff(item: Handoff, key: str, words: str) -> None:

@@ -1,6 +1,6 @@
 """Whether words that were asked for are something else: a wish for a person, a question, fear, or an end to it.
 
-They go to the assistant then, like any message: who asks for help must not be taken for somebody who fills in a plan."""
+They go to the assistant then, like any message: who asks for help must not be taken for one who fills in a plan."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The words of a scan report, one at a time, behind two locks.
 
-1. A serious word that is not clearly denied (``scan_words``), or an open red flag, closes all of it: no meaning, no
-   figure, no picture, nothing that sounds common, for a day. What remains is the safety check and a person.
+1. A serious word that is not clearly denied, a word that we do not know (``scan_words``), or an open red flag, closes
+   all of it: no meaning, no figure, no picture, nothing that sounds common, for a day. What remains is the safety check
+   and a person.
 2. Nothing is said of one person's scan: each message is about *reports that use this word*. The texts are the curated
    cards of ``data/report_words``.
 
@@ -24,7 +25,7 @@ from bot.content.report_words import EXPLAIN, URGENT
 from bot.content.tutor import Lines, load_lines
 from bot.tutor.journal import Entry
 from bot.tutor.saying import CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
-from bot.tutor.scan_words import Serious, read, serious_key
+from bot.tutor.scan_words import UNREAD, Serious, read, serious_key
 
 # Entries. `scan_lock`: key = the group of the word (never the report's text). `scan_age`: value = a decade ("40") or
 # "refused". `scan_worry`: key before|after, value 0-10 or None where it was skipped. `scan_questions`: value = the
@@ -345,8 +346,12 @@ def _worry(name: str, key: str) -> Say:
 
 def _lock(found: Serious) -> Outcome:
     """The first lock: the group of the word is noted, and nothing else is said."""
-    lines, key = load_lines("scan"), f"locked_{found.when}"
-    texts = lines.bubbles(key, about=lines.label(f"about_{found.group}"))
+    lines = load_lines("scan")
+    if found.group == UNREAD:
+        key, texts = "locked_unread", lines.bubbles("locked_unread")
+    else:
+        key = f"locked_{found.when}"
+        texts = lines.bubbles(key, about=lines.label(f"about_{found.group}"))
     return Outcome((_locked_say(lines, key, texts),), (Entry(LOCK, found.group, found.when),))
 
 

@@ -8,7 +8,6 @@ side: a serious word counts as *not there* only in a clause of which every word 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,16 +17,18 @@ from typing import Any
 from bot.content.report_words import URGENT, load_report_words
 from bot.content.tutor import load_lines
 from bot.safety.normalise import english_words, make_speller
+from bot.tutor.scan_known import Known, by_first, like_a_report, load_known, tail_is_plain, tokenise, unread
 
 # From the least to the most pressing.
 SOON, TODAY, NOW = "soon", "today", "now"
 URGENCY = (SOON, TODAY, NOW)
 # What is noted where a report leaves something open, and where a word's ending is all that is known of it.
 OPEN, UNKNOWN = "open", "unknown"
+UNREAD = "unread"  # a word that no list knows
 LONGEST = 8000
-_TOKEN = re.compile(r"\d+(?:\.\d+)?(?![a-z0-9])|[a-z0-9]+(?:'[a-z]+)?|[.;:\n!?,()#/]|\s-+\s")
 _BREAKS = frozenset(".;:\n!?()") | {"-"}
 _ENDS = frozenset(".;\n!?")
+_AT_END = ([], *([one] for one in _ENDS))
 _JOINING = frozenset({"or", "nor", "and", ",", "/"})
 NOTHING_FOUND, CANNOT_EXCLUDE = "nothing_found", "cannot_exclude"
 _GROWTH = re.compile(r"[a-z]{3,}om(?:a|as|ata)")
@@ -79,6 +80,7 @@ class _Lexicon:
     regions: Mapping[str, frozenset[str]]
     harmless: frozenset[str]
     forms: frozenset[str]
+    rest: Known
     repair: Callable[[str], str]
 
 
@@ -95,33 +97,44 @@ def read(text: str) -> Report:
     """What a report says, as far as our words go. Never raises; reads the first `LONGEST` characters, and treats what
     lies behind them as in doubt."""
     lexicon = load_lexicon()
-    tokens = _tokens(text[:LONGEST], lexicon)
+    tokens = tokenise(text[:LONGEST], lexicon.repair)
     known = _found(tokens, lexicon.known, False)
     serious = _serious_hits(tokens, known, lexicon)
     clauses = _clauses(tokens, lexicon)
     absent: list[tuple[str, str]] = []
     words: list[str] = []
     worst: list[Serious] = []
+    covered = {place for hit in serious for place in range(hit.start, hit.end)}
+    let_off = False
     for hit in sorted([*known, *serious], key=lambda one: (one.start, one.end)):
-        if _as_usual(hit, tokens, clauses, lexicon):
+        if usual := _as_usual(hit, tokens, clauses, lexicon):
+            covered, let_off = covered | usual, True
             continue
-        if _denied(hit, tokens, clauses, known, serious, lexicon):
-            if not set(tokens[hit.start : hit.end]) <= lexicon.lists["describing"]:
+        hidden = serious_key(hit.key) if not hit.serious else Serious(hit.key, lexicon.when[hit.key])
+        if denial := _denied(hit, tokens, clauses, known, serious, lexicon):
+            covered, let_off = covered | denial, let_off or hidden is not None
+            if hidden is None and not set(tokens[hit.start : hit.end]) <= lexicon.lists["describing"]:
                 absent.append((hit.phrase, hit.key))
-        elif hit.serious:
-            worst.append(Serious(hit.key, lexicon.when[hit.key]))
-        elif (hidden := serious_key(hit.key)) is not None:
+        elif hidden is not None:
             worst.append(hidden)
-        elif lexicon.lists["normal"].isdisjoint(tokens[max(0, hit.start - 2) : hit.start]):
+        elif not _called_normal(hit, tokens, lexicon):
             words.append(hit.key)  # but not "normal lumbar lordosis"
     if len(text) > LONGEST or _left_open(tokens, known, lexicon):
         worst.append(Serious(OPEN, lexicon.when[OPEN]))
+    about_a_report = bool(known or serious) or like_a_report(tokens, lexicon.rest)
+    if about_a_report and unread(text, tokens, _spans(known), covered, let_off, lexicon.rest):
+        worst.append(Serious(UNREAD, lexicon.when[UNREAD]))
     return Report(
         tuple(dict.fromkeys(words)),
         tuple(dict.fromkeys(phrase for phrase, key in absent if phrase and key not in words)),
         tuple(region for region, said in lexicon.regions.items() if not said.isdisjoint(tokens)),
         max(worst, key=lambda one: URGENCY.index(one.when), default=None),
     )
+
+
+def _called_normal(hit: _Hit, tokens: Sequence[str], lexicon: _Lexicon) -> bool:
+    before = tokens[max(0, hit.start - 2) : hit.start]
+    return not (before and before[-1] in _BREAKS) and not lexicon.lists["normal"].isdisjoint(before)
 
 
 def _serious_hits(tokens: Sequence[str], known: Sequence[_Hit], lexicon: _Lexicon) -> list[_Hit]:
@@ -152,27 +165,28 @@ def _denied(
     known: Sequence[_Hit],
     serious: Sequence[_Hit],
     lexicon: _Lexicon,
-) -> bool:
-    """Whether the report clearly says that this was not seen."""
+) -> set[int]:
+    """Where the report clearly says that this was not seen: the places of that denial. Empty where it does not."""
     start, end = next(clause for clause in clauses if clause[0] <= hit.start < clause[1])
     if _in_doubt(tokens, start, end, lexicon):
-        return False
+        return set()
     if not hit.serious and tokens[hit.start] in lexicon.lists["no"]:
-        return False  # "no abnormality": the phrase itself says that nothing was seen
+        return set()  # "no abnormality": the phrase itself says that nothing was seen
     others = [one for one in (*known, *serious) if start <= one.start and one.end <= end]
     before, after = list(tokens[start : hit.start]), list(tokens[hit.end : end])
-    if _told_after(after, before, lexicon, tokens, end):
-        return True
+    if upto := _told_after(after, before, lexicon, tokens, end):
+        # A denial of something serious must go to the end of its sentence: "not seen at C4 but at C5".
+        return set(range(start, upto)) if not hit.serious or tokens[upto : upto + 1] in _AT_END else set()
     return _told_before(hit, tokens, start, end, others, lexicon)
 
 
 def _told_before(
     hit: _Hit, tokens: Sequence[str], start: int, end: int, others: Sequence[_Hit], lexicon: _Lexicon
-) -> bool:
+) -> set[int]:
     """ "no evidence of A, B or C": each item of the list, where all up to the end of the clause is understood."""
     cue = _cue_before(hit, tokens, start, others, lexicon)
     if cue is None or any(token in lexicon.lists["negations"] for token in tokens[start : cue[0]]):
-        return False
+        return set()
     inside = {place for one in others for place in range(one.start, one.end)}
     loose = [place for place in range(cue[1], end) if place not in inside]
     plain = lexicon.lists["plain"]
@@ -180,19 +194,41 @@ def _told_before(
     comma = next((place for place in loose if place > max(hit.start, closed) and tokens[place] == ","), end)
     around = [tokens[place] for place in loose if place < comma]
     if hit.serious and any(token not in plain | lexicon.lists["followers"] | _JOINING for token in around):
-        return False
+        return set()
+    if hit.serious and not _closes(hit, comma, end, tokens, others, lexicon):
+        return set()
     item = cue[1]  # where the item of the list begins that the hit stands in
     for place in loose:
         if place >= hit.start:
             break
         if tokens[place] == "and" or (tokens[place] == "," and place > closed):
-            return False
+            return set()
         if tokens[place] in _JOINING:
             item = place + 1
     earlier = [one for one in others if item <= one.start < hit.start and one.end < hit.end]
     if any(not set(tokens[one.start : one.end]) <= lexicon.lists["describing"] for one in earlier):
+        return set()
+    if any(tokens[place] not in plain for place in loose if item <= place < hit.start):
+        return set()
+    return set(range(*cue)) | set(range(cue[0] if hit.serious else item, comma if hit.serious else hit.end))
+
+
+def _closes(
+    hit: _Hit, comma: int, end: int, tokens: Sequence[str], others: Sequence[_Hit], lexicon: _Lexicon
+) -> bool:
+    """Whether the denial of a serious word holds to the end of the sentence, with nothing that could take it back."""
+    if tokens[end : end + 1] not in _AT_END:
         return False
-    return all(tokens[place] in plain for place in loose if item <= place < hit.start)
+    turn = next((place for place in range(hit.end, comma) if tokens[place] == "and"), comma)
+    named = any(turn < one.start < comma for one in others)
+    if not named and not (lexicon.lists["being"] | lexicon.lists["seen"]).isdisjoint(tokens[turn:comma]):
+        return False  # "no fracture at L1 and is present at L3"
+    tail, plain = range(comma + 1, end), lexicon.lists["plain"]
+    return comma == end or tail_is_plain(tail, tokens, _spans(others), lexicon.cues, plain, lexicon.rest)
+
+
+def _spans(hits: Sequence[_Hit]) -> list[tuple[int, int, str]]:
+    return [(one.start, one.end, one.key) for one in hits]
 
 
 def _cue_before(
@@ -225,18 +261,19 @@ def _list_closed_at(tokens: Sequence[str], loose: Sequence[int], others: Sequenc
 
 def _told_after(
     after: Sequence[str], before: Sequence[str], lexicon: _Lexicon, tokens: Sequence[str], end: int
-) -> bool:
-    """ "fracture is not seen", "fracture: none"."""
+) -> int:
+    """ "fracture is not seen", "fracture: none": up to where it says so; 0 where it does not."""
     plain, seen = lexicon.lists["plain"], lexicon.lists["followers"]
     if any(token not in plain for token in before):
-        return False
+        return 0
     if "not" in after:
         place = list(after).index("not")
         rest = [token for token in after[place + 1 :] if token != "been"]
-        return bool(
+        told = (
             all(token in lexicon.lists["being"] for token in after[:place])
             and rest and rest[0] in lexicon.lists["seen"] and all(token in plain | seen for token in rest)
         )  # fmt: skip
+        return end if told else 0
     following: list[str] = list(after)
     if not after and end < len(tokens) and tokens[end] in (":", "-"):
         following = []
@@ -244,23 +281,26 @@ def _told_after(
             if token in _BREAKS:
                 break
             following.append(token)
+        end += 1 + len(following)
     rest = following[1:]
     if not following or following[0] not in lexicon.lists["none"]:
-        return False
-    return all(token in lexicon.lists["seen"] for token in rest)
+        return 0
+    return end if all(token in lexicon.lists["seen"] for token in rest) else 0
 
 
-def _as_usual(hit: _Hit, tokens: Sequence[str], clauses: Sequence[tuple[int, int]], lexicon: _Lexicon) -> bool:
-    """ "cord signal is normal", "cord: normal": every word of the clause is understood."""
+def _as_usual(hit: _Hit, tokens: Sequence[str], clauses: Sequence[tuple[int, int]], lexicon: _Lexicon) -> set[int]:
+    """The clause that says "cord signal is normal", "cord: normal", where every word of it is understood."""
     if not hit.serious or hit.key not in lexicon.normal:
-        return False
+        return set()
     start, end = next(clause for clause in clauses if clause[0] <= hit.start < clause[1])
     if tokens[end : end + 1] == [":"]:
         end = next((two for one, two in clauses if one == end + 1), end)
     lists, told = lexicon.lists, [token for token in tokens[start:end] if token != ":"]
     allowed = lists["plain"] | lists["followers"] | lists["being"] | lists["normal"] | lists["structures"] | {"and"}
     in_doubt = _in_doubt(tokens, start, end, lexicon)
-    return not in_doubt and not lists["normal"].isdisjoint(told) and set(told) <= allowed - lists["abnormal"]
+    if in_doubt or tokens[end : end + 1] not in _AT_END or lists["normal"].isdisjoint(told):
+        return set()
+    return set(range(start, end)) if set(told) <= allowed - lists["abnormal"] else set()
 
 
 def _in_doubt(tokens: Sequence[str], start: int, end: int, lexicon: _Lexicon) -> bool:
@@ -313,21 +353,6 @@ def _found(
     return hits
 
 
-def _tokens(text: str, lexicon: _Lexicon | None = None) -> list[str]:
-    folded = unicodedata.normalize("NFKD", text.replace("’", "'").replace("‘", "'")).lower()
-    folded = "".join(c for c in folded if not unicodedata.combining(c) and unicodedata.category(c) != "Cf")
-    folded = re.sub(r"[‐-―−]", "-", folded)
-    folded = re.sub(r"(?<=[a-z0-9])-\n(?=[a-z])", "", folded)  # a word broken at the end of a line
-    folded = re.sub(r"\b([lctds]\d{1,2})\s*/\s*(?=[lctds]?\d)", r"\1 ", folded)  # L4/5 names a level, it joins nothing
-    folded = re.sub(r"(?:^|(?<=[\s(,:;/]))\?+\s*(?=[a-z])", " query ", folded)  # as clinicians write it: ?fracture
-    folded = re.sub(r"\s/\s", " ; ", folded)
-    # A line that ends in the middle of a sentence goes on in the next one.
-    folded = re.sub(r"(?<=,)\s*\n\s*(?=[a-z])|(?<=\b(?:of|no|or))\s*\n\s*(?=[a-z])", " ", folded)
-    found = [token.strip() or token for token in _TOKEN.findall(folded)]
-    found = ["-" if token.startswith("-") else token for token in found]
-    return [lexicon.repair(token) for token in found] if lexicon else found
-
-
 @lru_cache(maxsize=1)
 def load_lexicon() -> _Lexicon:
     """All words, from ``data/report_words`` and ``data/tutor/scan.yml``. About 0.2 s the first time."""
@@ -338,42 +363,37 @@ def load_lexicon() -> _Lexicon:
     for key, word in load_report_words().items():
         group = serious["report_words"].get(key) or (UNKNOWN if word.handling == URGENT else "")
         for phrase in word.says:
-            (grave if group else known)[tuple(_tokens(phrase))] = group or key
+            (grave if group else known)[tuple(tokenise(phrase))] = group or key
     for group, fields in groups.items():
-        grave |= {tuple(_tokens(phrase)): group for phrase in fields.get("words", ())}
+        grave |= {tuple(tokenise(phrase)): group for phrase in fields.get("words", ())}
     starts = tuple((start, group) for group, fields in groups.items() for start in fields.get("starts", ()))
     lists = {name: _words(said) for name, said in serious["lists"].items()}
     vocabulary = {token for words in (*known, *grave) for token in words} | {
         token for said in lists.values() for one in said for token in one.split()
     }
+    rest = load_known()
+    vocabulary |= rest.words | {token for one in rest.together for token in one}
     targets = {token for words in (*grave, *known) for token in words if len(token) > 4} | set(serious["forms"])
     speller = make_speller(targets, english_words(), frozenset(vocabulary))
     return _Lexicon(
-        known=_by_first(known),
-        serious=_by_first(grave),
+        known=by_first(known),
+        serious=by_first(grave),
         starts=starts,
-        when={OPEN: TODAY, UNKNOWN: TODAY} | {group: fields["when"] for group, fields in groups.items()},
+        when={OPEN: TODAY, UNKNOWN: TODAY, UNREAD: TODAY} | {group: fields["when"] for group, fields in groups.items()},
         normal=frozenset(group for group, fields in groups.items() if fields.get("normal")),
         lists=lists,
-        doubts=tuple(tuple(_tokens(one)) for one in (*serious["doubts"], *serious["open"])),
-        open=tuple(tuple(_tokens(one)) for one in serious["open"]),
-        cues=tuple(tuple(_tokens(one)) for one in serious["cues"]),
-        named=frozenset(tuple(_tokens(one)) for one in serious["named"]),
+        doubts=tuple(tuple(tokenise(one)) for one in (*serious["doubts"], *serious["open"])),
+        open=tuple(tuple(tokenise(one)) for one in serious["open"]),
+        cues=tuple(tuple(tokenise(one)) for one in serious["cues"]),
+        named=frozenset(tuple(tokenise(one)) for one in serious["named"]),
         guarded={key: frozenset(said) for key, said in serious["guarded"].items()},
         regions={region: _words(said) for region, said in serious["regions"].items()},
         harmless=frozenset(token for words in known for token in words),
         forms=_words(serious["forms"]),
+        rest=rest,
         repair=lru_cache(maxsize=4096)(speller.repair),
     )
 
 
 def _words(said: Collection[str]) -> frozenset[str]:
     return frozenset(str(one) for one in said)
-
-
-def _by_first(phrases: Mapping[tuple[str, ...], str]) -> dict[str, list[tuple[tuple[str, ...], str]]]:
-    found: dict[str, list[tuple[tuple[str, ...], str]]] = {}
-    for words, key in sorted(phrases.items(), key=lambda one: -len(one[0])):
-        if words:
-            found.setdefault(words[0], []).append((words, key))
-    return found

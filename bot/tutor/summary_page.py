@@ -190,7 +190,9 @@ def _numbers(moment: Moment, lines: Lines) -> dict[str, str]:
         if not scored:
             continue
         (first, before), (last, after) = scored[0], scored[-1]
-        values = {"title": lines.label(name), "most": most, "day": _day(moment, last), "after": scoring.shown(after)}
+        called = ", ".join(measures_history.names(moment.journal).values()) if name == "activities" else ""
+        title = f"{lines.label(name)}: {called}" if called else lines.label(name)
+        values = {"title": title, "most": most, "day": _day(moment, last), "after": scoring.shown(after)}
         if len(scored) == 1:
             text = lines.label("number_one", **values)
         else:

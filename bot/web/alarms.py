@@ -13,6 +13,7 @@ from bot.handoff.steps import withdraw
 from bot.safety import Finding
 from bot.store import conversations, events
 from bot.store.handoffs import handoff_for_message
+from bot.tutor.saying import FORM_PREFIX
 from bot.web import bodies, handoffs
 from bot.web import plan as planning
 from bot.web.handoffs import PERSON_CATEGORY, PERSON_TIER
@@ -21,7 +22,7 @@ from bot.web.services import Services
 if TYPE_CHECKING:
     from bot.web.incoming import Incoming
 
-# Kinds of bodies that the assistant says itself; the others tell of the chat.
+# Kinds of bodies that the assistant says itself, beside the tutor's questionnaires; the others tell of the chat.
 SPOKEN = ("text", "safety", "question", "lesson", "visual", "card")
 
 
@@ -142,5 +143,6 @@ def append(
     type: str = events.MESSAGE,
     client_id: str | None = None,
 ) -> None:
-    author = events.BOT if body["kind"] in SPOKEN else events.SYSTEM
+    ours = body["kind"] in SPOKEN or str(body.get("form", "")).startswith(FORM_PREFIX)
+    author = events.BOT if ours else events.SYSTEM
     events.append_event(session, conversation_id, type=type, author=author, body=body, client_id=client_id)

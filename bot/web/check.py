@@ -19,6 +19,8 @@ from bot.web import bodies
 from bot.web.bodies import CHECK_START
 
 PREFIX = "check:"
+# The way into the lessons.
+LEARN = "tutor:home"
 LIST_NONE, LIST_SOME, LIST_NOT_SURE = "check:list:none", "check:list:some", "check:list:not_sure"
 LIST_ID = "check/list"
 # Under this key the list carries the replies that it was shown in place of: they come after a "none".
@@ -177,8 +179,9 @@ def start_button(wording: Wording) -> dict[str, str]:
 
 
 def first_words(clinic: Clinic, wording: Wording, closed: str = "") -> dict[str, Any]:
-    """What follows consent: the ways out, with the check among them. `closed`: that the clinic is closed, before it."""
+    """After consent: the lessons, the check, the ways out. `closed`: that the clinic is closed, before it."""
     words = bodies.notice("consent_recorded", clinic, wording, ways_out=True)
+    words["buttons"].insert(0, button(wording.labels["tutor_start"], LEARN))
     return offer(bodies.with_lead(words, closed) if closed else words, wording)
 
 

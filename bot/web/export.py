@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -10,9 +11,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from bot.content.beliefs import load_beliefs
+from bot.content.factors import load_factors
 from bot.content.files import fill
 from bot.content.forms import load_forms, shown_answer
 from bot.content.kept import KeptWords, load_kept_words
+from bot.content.lessons import load_lessons
 
 FILE_NAME = "pain-tutor-chat.html"
 HEADERS = {
@@ -20,6 +24,8 @@ HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox",
 }
 _AUTHORS = {"patient": "you", "bot": "tutor", "clinician": "clinician"}
+# Names of ours: a person's own words have a space in them, or no line under.
+_ID = re.compile(r"[a-z0-9:.]+(_[a-z0-9:.]+)+")
 Row = tuple[str, str]
 
 
@@ -54,6 +60,7 @@ def _sections(found: Mapping[str, Any], clinic: str, kept: KeptWords) -> list[di
         ("noted", noted),
         ("feedback", [_feedback(row, words) for row in found["feedback"]]),
         ("surveys", [row for answers in found["surveys"] for row in _survey(answers, found["events"], words)]),
+        ("learning", [_learned(row, words) for row in found["learning"]]),
         ("handoffs", [row for item in found["handoffs"] for row in _handoff(item, words)]),
         ("sessions", [_session(row, words) for row in found["sessions"]]),
         ("audit", [(_shown(row["at"]), _act(row, words)) for row in found["audit"]]),
@@ -116,6 +123,47 @@ def _survey(row: Mapping[str, Any], events: Iterable[Mapping[str, Any]], words: 
         )
         for key, answer in row["answers"].items()
     ]
+
+
+def _learned(row: Mapping[str, Any], words: Mapping[str, Any]) -> Row:
+    """One entry of the tutor's journal: when and what, and what was noted; by their names where we have no words."""
+    kind = words["learning_kinds"].get(row["kind"], _spaced(row["kind"]))
+    said = [_named(row["key"], words), _in_words(row["value"], words)]
+    return f"{_shown(row['at'])}. {kind}", "\n".join(part for part in said if part)
+
+
+def _in_words(value: Any, words: Mapping[str, Any]) -> str:
+    """A plain value as people read it: parts with their names, one a line; what is empty is left out."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(words["learning_yes" if value else "learning_no"])
+    if isinstance(value, dict):
+        labels = words["learning_parts"]
+        parts = ((labels.get(key, _named(key, words)), _in_words(one, words)) for key, one in value.items())
+        return "\n".join(f"{name}: {said}" for name, said in parts if said)
+    if isinstance(value, list):
+        return "; ".join(said for one in value if (said := _in_words(one, words).replace("\n", ", ")))
+    return _named(value, words) if isinstance(value, str) else str(value)
+
+
+def _named(text: str, words: Mapping[str, Any]) -> str:
+    """An id in words; anything else, as the patient's own words, as it is."""
+    if text in words["learning_names"]:
+        return str(words["learning_names"][text])
+    return _titles().get(text) or (_spaced(text) if _ID.fullmatch(text) else text)
+
+
+@lru_cache(maxsize=1)
+def _titles() -> dict[str, str]:
+    """What the tutor's things are called, by id."""
+    factors = {id: one.title for id, one in load_factors().by_id.items()}
+    lessons = {id: one.title for id, one in load_lessons().items()}
+    return {**lessons, **factors, **{id: one.statement for id, one in load_beliefs().items()}}
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ").strip()
 
 
 def _handoff(item: Mapping[str, Any], words: Mapping[str, Any]) -> list[Row]:

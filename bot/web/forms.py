@@ -75,11 +75,25 @@ def filled(asked: Mapping[str, Any], answers: Any) -> Filled:
         raise WrongAnswer("answers holds an item that the questionnaire does not have.")
     given = {key: checked(item, answers.get(key)) for key, item in items.items()}
     words = [str(given[key]) for key, item in items.items() if item["kind"] == "text" and given[key] is not None]
-    lines = [
-        f"{item['text']} {asked['skipped'] if given[key] is None else shown_answer(item, given[key])}"
-        for key, item in items.items()
-    ]
+    chips = asked.get("look") == "chips"
+    lines = [_line(asked, item, given[key]) for key, item in items.items() if not (chips and _is_off(item, given[key]))]
+    lines = lines or [str(asked["skipped"])]
     return Filled(str(asked["form"]), given, "\n".join(words), "\n".join(lines))
+
+
+def _line(asked: Mapping[str, Any], item: Mapping[str, Any], answer: Answer) -> str:
+    if answer is None:
+        return f"{item['text']} {asked['skipped']}"
+    return str(item["text"]) if _is_chip(item) else f"{item['text']} {shown_answer(item, answer)}"
+
+
+def _is_chip(item: Mapping[str, Any]) -> bool:
+    return {choice["value"] for choice in item.get("choices") or ()} == {"on", "off"}
+
+
+def _is_off(item: Mapping[str, Any], answer: Answer) -> bool:
+    """Chips that were left alone: nobody has said no to each of them."""
+    return _is_chip(item) and answer in (None, "off")
 
 
 def questionnaire(form: Form, wording: Wording) -> dict[str, Any]:

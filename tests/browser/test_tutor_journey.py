@@ -20,7 +20,7 @@ from bot.store.handoffs import handoffs_in
 from bot.tutor.course_steps import steps_of
 from tests.support import pages
 from tests.support.inbox_server import InboxServer, NobodyThere, inbox_server
-from tests.support.pages import SCREENSHOTS, PHONE, Chat, open_tab
+from tests.support.pages import PHONE, Chat, open_tab
 from tests.support.patient_api import ANSWER, RED, never_closed
 from tests.support.tutor_page import Reader
 
@@ -125,8 +125,10 @@ def a_lesson(reader: Reader) -> str:
     for place, step in enumerate(steps):
         answer_id = f"visual/{lesson.picture}" if step == "picture" else f"lesson/{lesson.id}.{step}"
         reader.wait(answer_id)
-        reader.shown("progress").wait_for() if step != "picture" else use_a_picture(reader)
+        reader.shown(".visual" if step == "picture" else "progress").wait_for()
         reader.picture(f"1{place}_{step}", desktop=step == "picture")
+        if step == "picture":
+            use_a_picture(reader)
         onward = f"tutor:course:go:{lesson.id}:{steps[min(place + 1, len(steps) - 1)]}"
         if step == "metaphor":
             second = lesson.metaphors[1].id
@@ -196,8 +198,9 @@ def what_was_heard(reader: Reader) -> None:
     reader.shown(".chip").first.wait_for()
     reader.picture("32_map", desktop=True)
     reader.press("tutor:alarm_map:dial", "visual/dial")
-    use_a_picture(reader)
+    reader.shown(".visual").wait_for()
     reader.picture("33_dial")
+    use_a_picture(reader)
 
 
 def a_plan(reader: Reader, folder: Path) -> None:
@@ -348,8 +351,6 @@ def reopen(reader: Reader) -> None:
     reader.chat.page.reload()
     reader.chat.page.locator("#input:not([disabled])").wait_for()
     reader.to("#input")
-    if SCREENSHOTS:
-        print(reader.chat.page.evaluate("everywhere('.patient').map((one) => one.innerText)"))
 
 
 def menu_title(area: str) -> str:

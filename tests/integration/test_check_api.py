@@ -73,7 +73,7 @@ async def asked(patient: Patient, until: str) -> dict[str, Any]:
 async def test_it_is_offered_after_consent_and_not_forced(patient: Patient, rasa: ScriptedRasa) -> None:
     (first,) = await patient.heard(2)
     assert first["body"]["answer_id"] == "notice/consent_recorded"
-    assert payloads(first) == [CHECK_START, "/chat/menu", "/talk_to_person"]
+    assert payloads(first) == [CHECK_START, "tutor:home", "/chat/menu", "/talk_to_person"]
     assert ids(await after(patient, await patient.say(QUESTION))) == ["pain/why_it_persists"]
 
 
@@ -208,14 +208,14 @@ async def test_a_yes_gets_its_words_without_a_database_and_is_never_half_kept(
 async def test_it_is_offered_with_an_answer_to_something_new_or_worse(patient: Patient, rasa: ScriptedRasa) -> None:
     rasa.replies = [ANSWERED]
     (plain,) = await after(patient, await patient.say(QUESTION))
-    assert payloads(plain) == ["/life/sleep"]
+    assert payloads(plain) == ["/life/sleep", "tutor:course"]
     (offered,) = await after(patient, await patient.say("my knee pain is worse this week"))
-    assert payloads(offered) == [CHECK_START, "/life/sleep"]
+    assert payloads(offered) == [CHECK_START, "/life/sleep", "tutor:course"]
     assert "[Quick safety check]" in offered["body"]["fallback_text"]
     shown = await asked(patient, "home")
     await patient.press(button(shown, "stop"))
     (again,) = await after(patient, await patient.say("my knee pain is worse this week"))
-    assert payloads(again) == ["/life/sleep"]  # gone through a moment ago
+    assert payloads(again) == ["/life/sleep", "tutor:course"]  # gone through a moment ago
 
 
 async def test_it_is_offered_with_answers_that_start_somebody_moving(patient: Patient, rasa: ScriptedRasa) -> None:

@@ -112,7 +112,8 @@ async def test_a_wish_for_a_person_brings_no_chips(patient: Patient, rasa: Any) 
     rasa.replies = [handoff]
     words = "please let me talk to a person, i cannot sleep at all and have so much stress"
     await after(patient, await patient.say(words))
-    assert "tutor" not in json.dumps([event.body for event in patient.stored()])
+    said = [event.body for event in patient.stored()][3:]
+    assert not any("form" in body or "tutor:" in json.dumps(body) for body in said)
 
 
 async def test_an_area_asked_for_in_words_opens_and_keeps_the_check(patient: Patient, rasa: Any) -> None:

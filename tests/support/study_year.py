@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -10,10 +11,14 @@ from typing import Any
 from bot.store.models import Conversation, Event, Learning, Survey
 from bot.store.session import Database
 from bot.tutor.measures_schedule import CORE
+from bot.tutor.research import consent
 
 FIRST = datetime(2029, 1, 8, 9, tzinfo=timezone.utc)
 LESSONS = ("real", "alarm", "louder", "quieter", "moving", "scans", "flares")
 WEEKS = (0, 2, 6, 12, 16, 20, 24)
+STUDY = "A made-up study."
+# Of ten people: which one agrees late, to another study first, or takes a break, and on which days.
+LATE, OTHER_FIRST, BREAK = (1, 4), (3, 4), (2, 7, 40)
 # Nothing of this may ever be in an export.
 PLANTED = (
     "Maureen Oakenshield", "07700 900123", "maureen.oak@example.org", "14 March 1961", "14/03/1961", "NHS 943 476 5919",
@@ -23,7 +28,8 @@ PLANTED = (
 
 @dataclass(frozen=True)
 class Cohort:
-    """How many people; of ten, `agree` take part, and one of them takes it back."""
+    """How many people; of ten, `agree` take part, and one of them takes it back. One agrees late, one to another study
+    first, one takes a break."""
 
     people: int = 1000
     agree: int = 7
@@ -32,7 +38,8 @@ class Cohort:
 
 
 def fill(db: Database, cohort: Cohort) -> dict[str, list[int]]:
-    """Writes the year. Gives, for each who takes part in the end, the days on which the main form was filled."""
+    """Writes the year. Says for each who takes part in the end when they filled the main form while they took part, in
+    days from their first consent to this study."""
     rng = random.Random(cohort.seed)
     conversations: list[dict[str, Any]] = []
     events: list[dict[str, Any]] = []
@@ -46,21 +53,41 @@ def fill(db: Database, cohort: Cohort) -> dict[str, list[int]]:
         body = {"kind": "text", "text": f"I am {said}", "fallback_text": f"I am {said}"}
         spoken = {"seq": 1, "type": "message", "author": "patient", "at": start, "body": body}
         events.append({"conversation_id": who, **spoken})
-        entries = list(_entries(rng, start, said))
         agrees = number % 10 < cohort.agree
-        if agrees:
-            entries.append((start, "research", "v", True))
-        if agrees and number % 10 == 0:
-            entries.append((start + timedelta(days=40), "research", "v", False))
+        said_of_it = list(_consents(number % 10)) if agrees else []
+        entries = [(start + timedelta(days=day), "research", key, value) for day, key, value in said_of_it]
+        entries += _entries(rng, start, said)
         learned += [{"conversation_id": who, "at": at, "kind": k, "key": y, "value": v} for at, k, y, v in entries]
         days = sorted({week * 7 + rng.randrange(0, 4) for week in WEEKS if rng.random() < 0.8})
         surveys += [_survey(rng, who, seq, start + timedelta(days=day), said) for seq, day in enumerate(days, 2)]
         if agrees and number % 10 != 0:
-            expected[who] = days
+            expected[who] = [day - since(number) for day in days if counts(number, day)]
     with db.begin() as session:
         for model, rows in ((Conversation, conversations), (Event, events), (Learning, learned), (Survey, surveys)):
             session.bulk_insert_mappings(model, rows)
     return expected
+
+
+def since(number: int) -> int:
+    """On which day (from their start) somebody first agrees to this study."""
+    return {which: day for which, day in (LATE, OTHER_FIRST)}.get(number % 10, 0)
+
+
+def counts(number: int, day: int) -> bool:
+    """Whether somebody who takes part in the end did so on a day from their start."""
+    which, begun, ended = BREAK
+    return day >= since(number) and not (number % 10 == which and begun <= day < ended)
+
+
+def _consents(which: int) -> Iterator[tuple[int, str, bool]]:
+    if which == OTHER_FIRST[0]:
+        yield 0, consent("Another study."), True
+    yield since(which), consent(STUDY), True
+    if which == BREAK[0]:
+        yield BREAK[1], consent(STUDY), False
+        yield BREAK[2], consent(STUDY), True
+    if which == 0:
+        yield 40, consent(STUDY), False
 
 
 def _conversation(who: str, clinic: str, start: datetime, subject: str | None) -> dict[str, Any]:

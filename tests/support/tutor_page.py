@@ -40,10 +40,12 @@ LAST = "Math.max(0, ...everywhere('[data-seq]').map((one) => Number(one.dataset.
 
 @dataclass
 class Reader:
-    """Somebody who reads and presses keys. `mark`: the number of the last message before what was done last."""
+    """Somebody who reads and presses keys. `mark`: the number of the last message before what was done last; `article`:
+    the message that was waited for last. `unseen`: where the focus came to rest out of sight or without a mark."""
 
     chat: Chat
     mark: int = 0
+    article: str = ""
     stops: int = 0
     seen: list[str] = field(default_factory=list)
     unseen: list[dict[str, Any]] = field(default_factory=list)
@@ -107,15 +109,15 @@ class Reader:
 
     def payloads(self, start: str) -> list[str]:
         """The buttons of the message that begin so."""
-        found = self.shown(f".choice[data-payload^='{start}']").evaluate_all("all => all.map((one) => one.dataset.payload)")
-        return [str(one) for one in found]
+        there = self.shown(f".choice[data-payload^='{start}']")
+        return [str(one.get_attribute("data-payload")) for one in there.all()]
 
     def fill(self, *answers: int | str | None) -> None:
-        """The questions of the message, one after the other: a number or a choice, words, or skipped (None); then sent."""
+        """The questions of the message one by one: a number or a choice, words, or skipped (None); then sent."""
         inside = f"{self.article} .questions "
         for answer in answers:
-            field_ = self.shown(".questions input[type=radio], .questions textarea").first
-            words = field_.evaluate("node => node.matches('textarea')")
+            first = self.shown(".questions input[type=radio], .questions textarea").first
+            words = first.evaluate("node => node.matches('textarea')")
             if answer is None:
                 self.act(inside + ".row .choice:nth-last-child(2)")
                 continue
@@ -124,7 +126,8 @@ class Reader:
             else:
                 self.choose(inside + "[type=radio]", answer)
             self.act(inside + ".choice.main")
-        self.send()
+        if len(answers) > 1:  # a single one is sent as it is answered
+            self.send()
 
     def choose(self, css: str, answer: int | str) -> None:
         """A radio button by arrow keys."""

@@ -116,7 +116,7 @@ def test_a_red_flag_before_consent_keeps_its_record(services: Services) -> None:
     close(services.db, raised.handoff_id, somebody, OUTCOMES[0])
     assert sweep(services) == 1
     (item,) = rows(services.db, Handoff)
-    assert (item.status, item.words, item.about) == ("resolved", rights.ERASED, {})
+    assert (item.status, item.words, item.about) == ("resolved", rights.ERASED_BY_TIME, {})
     assert [row.id for row in rows(services.db, Conversation)] == [chat]
 
 

@@ -17,9 +17,10 @@ from bot.content.readability import flesch_kincaid
 
 # Keys whose values nobody reads as our words: ids, and what people say themselves.
 NOT_OURS = {
-    "answers", "asides", "because", "belief", "beside", "citation", "concept", "concepts", "cues", "facts", "figure",
-    "figures", "heard", "id", "key", "kind", "leads_from", "lesson", "licence", "matters", "names", "next", "numbers",
-    "patterns", "payload", "phrases", "picture", "review", "rule", "said", "serious", "sources", "visual", "ways_out", "when",
+    "answers", "asides", "because", "belief", "beside", "citation", "concept", "concepts", "cues", "facts",
+    "figure", "figures", "heard", "id", "key", "kind", "leads_from", "lesson", "licence", "matters", "names",
+    "next", "numbers", "patterns", "payload", "phrases", "picture", "review", "rule", "said", "serious",
+    "sources", "visual", "ways_out", "when",
 }  # fmt: skip
 # What is graded: a text of fewer words has no grade worth the name.
 FEWEST_WORDS = 12
