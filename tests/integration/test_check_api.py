@@ -208,14 +208,14 @@ async def test_a_yes_gets_its_words_without_a_database_and_is_never_half_kept(
 async def test_it_is_offered_with_an_answer_to_something_new_or_worse(patient: Patient, rasa: ScriptedRasa) -> None:
     rasa.replies = [ANSWERED]
     (plain,) = await after(patient, await patient.say(QUESTION))
-    assert payloads(plain) == ["/life/sleep", "tutor:course"]
+    assert payloads(plain) == ["/life/sleep", "tutor:pictures"]
     (offered,) = await after(patient, await patient.say("my knee pain is worse this week"))
-    assert payloads(offered) == [CHECK_START, "/life/sleep", "tutor:course"]
+    assert payloads(offered) == [CHECK_START, "/life/sleep", "tutor:pictures"]
     assert "[Quick safety check]" in offered["body"]["fallback_text"]
     shown = await asked(patient, "home")
     await patient.press(button(shown, "stop"))
     (again,) = await after(patient, await patient.say("my knee pain is worse this week"))
-    assert payloads(again) == ["/life/sleep", "tutor:course"]  # gone through a moment ago
+    assert payloads(again) == ["/life/sleep", "tutor:pictures"]  # gone through a moment ago
 
 
 async def test_it_is_offered_with_answers_that_start_somebody_moving(patient: Patient, rasa: ScriptedRasa) -> None:
