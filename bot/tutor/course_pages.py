@@ -21,7 +21,8 @@ from bot.tutor.course_order import (
     status,
 )  # fmt: skip
 from bot.tutor.course_steps import path_button
-from bot.tutor.journal import Entry
+from bot.tutor.journal import FORM, Entry
+from bot.tutor.measures_schedule import CORE
 from bot.tutor.saying import Button, Moment, Outcome, Say, form_id, payload, questionnaire
 
 Page = Callable[[Moment], Outcome]
@@ -124,10 +125,12 @@ def ask_returns(lesson: Lesson) -> Say:
 
 
 def returns_set(moment: Moment, wanted: bool, buttons: tuple[Button, ...] = ()) -> Say:
-    """Returns are on or off now."""
+    """Returns are on or off now. Whoever has not said yet how they are can do so: a change is seen from there."""
     lines = load_lines(AREA)
     key = "returns_on" if wanted else "returns_off"
-    return Say(lines.id(key), lines.bubbles(key), buttons or (path_button(),))
+    asked = moment.journal.last(FORM, CORE) is not None
+    fill = () if asked else (Button(load_lines("measures").label("fill"), payload("measures", "fill")),)
+    return Say(lines.id(key), lines.bubbles(key), (*(buttons or (path_button(),)), *fill))
 
 
 def seen(moment: Moment) -> Outcome:

@@ -58,7 +58,16 @@ def step_say(moment: Moment, lesson: Lesson, step: str) -> Say:
             Button(one.text, payload(AREA, "answer", lesson.id, question.id, one.id)) for one in question.options
         )
         return _say(lesson, step, (question.text,), (*options, _skip(lesson, step)))
-    return _say(lesson, step, _text(lesson, step), (next_button(lesson, step),))
+    said = _say(lesson, step, _text(lesson, step), (next_button(lesson, step),))
+    return _first(moment, lesson, said) if step == steps[0] else said
+
+
+def _first(moment: Moment, lesson: Lesson, said: Say) -> Say:
+    """A lesson begins with its title, and with the clinic's own videos about it."""
+    first, *others = said.bubbles
+    videos = [dict(one) for one in (moment.clinic.get("videos") or {}).get(lesson.id, ())]
+    more = {**said.more, "videos": videos} if videos else said.more
+    return replace(said, bubbles=(f"**{lesson.title}**\n\n{first}", *others), more=more)
 
 
 def metaphor_say(lesson: Lesson, metaphor: Metaphor) -> Say:

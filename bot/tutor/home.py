@@ -17,8 +17,9 @@ SHOWN = ("course", "pictures", "alarm_map", "plan", "flare", "scan", "measures",
 def open(moment: Moment) -> Outcome:
     """All that can be done here."""
     lines = load_lines("home")
+    told = ("beliefs",) if moment.journal.last("belief") else ()
     study = ("research",) if moment.clinic.get("research") else ()
-    buttons = tuple(Button(lines.label(name), payload(name)) for name in (*SHOWN, *study))
+    buttons = tuple(Button(lines.label(name), payload(name)) for name in (*SHOWN, *told, *study))
     # It is itself what "something else" leads to.
     stop = Button(lines.label("stop"), STOP)
     return Outcome((Say(lines.id("home"), lines.bubbles("home"), (*buttons, stop), ways=False),))

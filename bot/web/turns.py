@@ -157,7 +157,10 @@ def _record(services: Services, incoming: Incoming, said: Said, screening: Scree
                 decided = replace(decided, kind=planning.CONVERSE)  # the words were about something else
             elif awaits.startswith(tutoring.NOT_KEPT) and not incoming.payload:
                 tutoring.unkept(appended.event, services.wording)
-        _answer_at_once(services, session, conversation, incoming, decided)
+        private = awaits if awaits.startswith(tutoring.NOT_KEPT) else ""
+        if decided.kind == planning.CLEARED and (conversation.pending or {}).get("awaits"):
+            decided = replace(decided, text="")  # words that were only to be looked at are not passed on to Rasa
+        _answer_at_once(services, session, conversation, incoming, decided, private)
         return _Recorded(seq, decided)
 
 
@@ -172,7 +175,7 @@ def _left_unanswered(
 
 
 def _answer_at_once(
-    services: Services, session: Session, conversation: Conversation, incoming: Incoming, decided: Plan
+    services: Services, session: Session, conversation: Conversation, incoming: Incoming, decided: Plan, awaits: str
 ) -> None:
     clinic, wording, finding = incoming.clinic, services.wording, decided.finding
 
@@ -181,7 +184,7 @@ def _answer_at_once(
 
     def ask(about: Finding) -> None:
         say(bodies.safety_question(about, clinic))
-        kept = {**planning.pending(about, incoming.text), "key": incoming.key}
+        kept = {**planning.pending(about, incoming.text), "key": incoming.key, "awaits": awaits}
         conversations.set_pending(session, conversation.id, kept)
 
     if decided.kind == planning.ALARM and finding is not None:
@@ -208,9 +211,11 @@ def _answer_at_once(
     elif decided.kind == planning.ASK and finding is not None:
         ask(finding)
     elif decided.kind == planning.CLEARED:
+        asked = conversation.pending or {}
         conversations.set_pending(session, conversation.id, None)
         own = bodies.answered(finding.category, decided.answer, clinic, wording) if finding else None
         say(own or bodies.notice("safety_cleared", clinic, wording))
+        tutoring.go_on(services, session, conversation, incoming, asked)
     elif decided.kind == planning.ANSWERED and finding is not None:
         conversations.set_hold(session, conversation.id, {**(conversation.hold or {}), "direct": False})
         own = bodies.answered(finding.category, decided.answer, clinic, wording)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from bot.content import Clinic, Wording
 from bot.content.tutor import load_lines
 from bot.content.wording import load_wording
-from bot.store import conversations, events, learning
+from bot.store import conversations, events, learning, rights
 from bot.store.models import Conversation, Event
 from bot.tutor import areas, asides, beliefs, course, home, scan
 from bot.tutor.journal import FORM, OFFERED, Entry, Journal
@@ -116,6 +116,20 @@ def _told(moment: Moment, awaits: str, text: str) -> Outcome | None:
 def notes_itself(form: str) -> bool:
     """Whether the area notes what it needs of a questionnaire; the answers to measures are kept as they were given."""
     return form.startswith(FORM_PREFIX) and not form.startswith(form_id("measures", ""))
+
+
+def go_on(
+    services: Services, session: Session, conversation: Conversation, incoming: Incoming, asked: Mapping[str, Any]
+) -> None:
+    """After a No to a question about words that were only to be looked at: now they are, and leave the log."""
+    awaits, event = str(asked.get("awaits") or ""), rights.message_of(session, conversation.id, str(asked.get("key")))
+    if not awaits or event is None or event.body.get("erased"):
+        return
+    moment = moment_of(services, session, conversation, incoming)
+    outcome = areas.typed(moment, awaits.removesuffix(LINGERS), str(event.body["text"]))
+    unkept(event, services.wording)
+    if outcome is not None:
+        _carry_out(services, session, conversation, incoming, outcome, ())
 
 
 def unkept(event: Event, wording: Wording) -> None:

@@ -122,3 +122,17 @@ async def test_an_area_asked_for_in_words_opens_and_keeps_the_check(patient: Pat
     said = await after(patient, await patient.say("show me my plan, the pain has changed"))
     assert said[-1]["body"]["answer_id"].startswith("plan/")
     assert bodies.CHECK_START in [one["payload"] for one in said[-1]["body"]["buttons"]]
+
+
+async def test_a_question_about_a_pasted_report_keeps_it_only_while_it_is_open(
+    patient: Patient, services: Services, rasa: Any
+) -> None:
+    offer(patient, "scan:report")
+    report = "Mild disc bulge at L4/5. Spinal cord compression at T9, quimbyword."
+    (question,) = await after(patient, await patient.say(report))
+    assert question["body"]["kind"] == "question"
+    no = next(one["payload"] for one in question["body"]["buttons"] if one["payload"].endswith(":no"))
+    said = await press(patient, no)
+    assert [one for one in ids(said) if one.startswith("scan/")] and not rasa.asked
+    with services.db.read() as session:
+        assert "quimbyword" not in json.dumps(rights.kept(session, patient.conversation)["events"])
