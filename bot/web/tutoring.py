@@ -151,7 +151,8 @@ def with_tutor(
     if not made or _is_safety(made) or conversation.state != conversations.BOT:
         return made
     answer_id = str(made[-1].get("answer_id") or "")
-    typed = not incoming.payload
+    # What looks like a command is a text like any other, but tells nothing of a person.
+    typed = not incoming.payload and not text.startswith("/")
     moment = moment_of(services, session, conversation, incoming)
     held = _held_waiting(session, conversation.id)
     checked = _offers_check(made)

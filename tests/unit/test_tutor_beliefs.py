@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -17,7 +17,7 @@ from bot.tutor.beliefs import AFTER, ASKED, BEFORE, BELIEF, DAY_7, DAY_30, POINT
 from bot.tutor.journal import Entry, Journal
 from bot.tutor.saying import Moment, Outcome
 
-NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=timezone.utc)
 SLIPPED, ANSWER = "my disc has slipped, i can feel it", "scans/slipped_disc"
 # Apart from the phrases in data/beliefs.yml. Four tellings of each belief; remarks that sound alike; neutral questions.
 TOLD = {
@@ -379,8 +379,8 @@ def test_the_later_number_is_offered_once_and_only_the_latest(entries: list[Entr
 
 
 def test_days_are_those_of_the_clinics_calendar() -> None:
-    late = Entry(BELIEF, "M02", {"strength": 8, "point": BEFORE}, datetime(2026, 11, 16, 23, 30, tzinfo=UTC))
-    early = Moment(datetime(2026, 11, 23, 1, 0, tzinfo=UTC), Journal((late,)), zone=UTC)
+    late = Entry(BELIEF, "M02", {"strength": 8, "point": BEFORE}, datetime(2026, 11, 16, 23, 30, tzinfo=timezone.utc))
+    early = Moment(datetime(2026, 11, 23, 1, 0, tzinfo=timezone.utc), Journal((late,)), zone=timezone.utc)
     assert beliefs.due(early) is not None
     east = Moment(early.now, early.journal, zone=ZoneInfo("Pacific/Auckland"))
     assert (beliefs.due(east) is None) == (east.day(late.at) < 7)

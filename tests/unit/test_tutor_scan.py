@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +20,7 @@ from bot.tutor.journal import Entry, Journal
 from bot.tutor.saying import CHECK, Moment, Outcome, parts_of
 from bot.tutor.scan_words import load_lexicon, read, serious_key
 
-NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+NOW = datetime(2026, 11, 23, 3, 0, tzinfo=timezone.utc)
 LIBRARY, LEXICON = load_library(), load_lexicon()
 FORMS: list[str] = load_lines("scan").rest["serious"]["forms"]
 GRAVE = sorted(

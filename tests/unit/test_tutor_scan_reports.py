@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ from bot.tutor.journal import Journal
 from bot.tutor.saying import Moment
 from bot.tutor.scan_words import load_lexicon, read, serious_key
 
-HERE = Moment(datetime(2026, 11, 23, 3, 0, tzinfo=UTC), Journal(()))
+HERE = Moment(datetime(2026, 11, 23, 3, 0, tzinfo=timezone.utc), Journal(()))
 LIBRARY = load_library()
 LEAST_EXPLAINED = 0.8
 HARMLESS = (
