@@ -226,7 +226,7 @@ def test_typed_commands_are_words(siege: Siege, logged: list[Any]) -> None:
         siege.settle()
         heard = [(asked["text"], asked["payload"]) for asked in siege.rasa.asked]
         assert heard in ([], [(text, "")]), text
-        assert siege.events()[-1]["body"]["kind"] in ("text", "safety", "question"), text
+        assert siege.events()[-1]["body"]["kind"] in ("text", "safety", "question", "questionnaire"), text
     after = siege.kept(siege.me)
     same = ("state", "consent", "reading", "open_question", "hold", "handoffs", "surveys", "locale")
     assert {key: after[key] for key in same} == {key: before[key] for key in same}
