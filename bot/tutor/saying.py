@@ -12,8 +12,8 @@ from bot.tutor.journal import Entry, Journal
 PREFIX = "tutor:"
 # Questionnaires of the tutor are called tutor_<area>_<name>.
 FORM_PREFIX = "tutor_"
-# What the caller does beside saying: the quick safety check, a person of the clinic, the summary to the clinic's inbox.
-CHECK, PERSON, TO_CLINIC = "check", "person", "to_clinic"
+# What the caller does beside saying: the quick safety check, the summary to the clinic's inbox.
+CHECK, TO_CLINIC = "check", "to_clinic"
 TEXT, LESSON, VISUAL, CARD, QUESTIONNAIRE = "text", "lesson", "visual", "card", "questionnaire"
 
 

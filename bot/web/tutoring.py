@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,9 +19,9 @@ from bot.store import conversations, events, learning, rights
 from bot.store.models import Conversation, Event
 from bot.tutor import areas, asides, beliefs, course, home, scan
 from bot.tutor.journal import FORM, OFFERED, Entry, Journal
-from bot.tutor.saying import CHECK, FORM_PREFIX, PERSON, TO_CLINIC, Button, Moment, Outcome, Say, form_id, payload
+from bot.tutor.saying import CHECK, FORM_PREFIX, TO_CLINIC, Button, Moment, Outcome, Say, form_id, payload
 from bot.web import bodies, check, summaries
-from bot.web.alarms import append, hand_over
+from bot.web.alarms import append
 from bot.web.heard import LINGERS, latest
 from bot.web.incoming import Incoming
 from bot.web.services import Services, in_thread
@@ -247,8 +246,6 @@ def _carry_out(
         step = check.step_after(bodies.CHECK_START)
         assert step is not None
         append(session, conversation.id, check.shown(step, incoming.clinic, services.wording))
-    elif outcome.then == PERSON:
-        hand_over(services, session, replace(incoming, text=outcome.words or incoming.text), None)
     elif outcome.then == TO_CLINIC:
         summaries.send(services, session, conversation, incoming, outcome.words)
 

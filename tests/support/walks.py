@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.tutor import areas, home
 from bot.tutor.journal import FORM, Entry, Journal
-from bot.tutor.saying import CHECK, PERSON, TO_CLINIC, Moment, Outcome, Say, payload
+from bot.tutor.saying import CHECK, TO_CLINIC, Moment, Outcome, Say, payload
 
 START = datetime(2030, 1, 7, 9, tzinfo=timezone.utc)
 PERSON_BUTTON = "person:ask"
@@ -106,7 +106,7 @@ class Walk:
 
     def goes_on(self, outcome: Outcome) -> bool:
         """Whether there is a way on: to press, to fill, or what the web app does."""
-        return bool(outcome.then in (CHECK, PERSON, TO_CLINIC) or self.buttons() or self.form())
+        return bool(outcome.then in (CHECK, TO_CLINIC) or self.buttons() or self.form())
 
 
 def persona(seed: int) -> Walk:
