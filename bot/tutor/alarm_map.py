@@ -18,7 +18,7 @@ from bot.content.tutor import load_lines
 from bot.tutor.factors import Hit, heard_in
 from bot.tutor.journal import Entry, Journal
 from bot.tutor.papers import Paper, Section
-from bot.tutor.saying import Button, Moment, Outcome, Say, form_id, payload, questionnaire
+from bot.tutor.saying import Button, Moment, Outcome, Say, form_id, own_words, payload, questionnaire
 
 AREA = "alarm_map"
 FACTOR, ASKED = "factor", "factor_asked"
@@ -318,7 +318,7 @@ def _place(key: str) -> int:
 
 def _short(text: str) -> str:
     """Words on one line, cut at a word where they are many."""
-    plain = " ".join(text.split())
+    plain = own_words(text, len(text))
     if len(plain) <= LONGEST_WORDS:
         return plain
     cut = plain[:LONGEST_WORDS].rsplit(" ", 1)[0]

@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.content.tutor import load_lines
-from bot.tutor import plan
+from bot.tutor import alarm_map, plan
 from bot.tutor.journal import OFFERED, Entry, Journal
-from bot.tutor.plan_document import noted, own_words
-from bot.tutor.saying import CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
+from bot.tutor.plan_document import noted
+from bot.tutor.saying import ASK_PERSON, CHECK, Button, Moment, Outcome, Say, form_id, own_words, payload, questionnaire
 
 AREA = "flare"
 FLARE, USED, LIST = "flare", "used", "list"
-PERSON_ASKED = "person:ask"
 # Words of one message at most, and own entries on the list.
 MOST_WORDS, OWN_LINES, LONGEST_OWN, LONGEST_OWN_WORDS = 25, 3, 60, 10
 _ON, _KEEP, _YES = "on", "keep", "yes"
@@ -86,9 +85,9 @@ def own_list(journal: Journal) -> list[str]:
 
 
 def _of_map(journal: Journal) -> list[str]:
-    """The calming factors that were confirmed on the alarm map (`factor` entries, the newest of each counts)."""
-    newest = {one.key: one.value for one in journal.of("factor") if one.key in load_lines(AREA).rest["calms"]}
-    return [_short(value.get("words")) or key for key, value in newest.items() if value and value.get("kept")]
+    """The calming factors that were confirmed on the alarm map."""
+    calms = load_lines(AREA).rest["calms"]
+    return [_short(words) or key for key, words in alarm_map.kept(journal).items() if key in calms]
 
 
 def _helps(journal: Journal, first: int) -> Say:
@@ -156,7 +155,7 @@ def _say(key: str, *buttons: Button, breath: bool = False, **values: object) -> 
 
 
 def _person() -> Button:
-    return Button(load_lines(AREA).label("person"), PERSON_ASKED)
+    return Button(load_lines(AREA).label("person"), ASK_PERSON)
 
 
 def _button(label: str, verb: str = "") -> Button:

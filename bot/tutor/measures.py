@@ -21,14 +21,13 @@ from bot.tutor.journal import FORM, Entry, Journal
 from bot.tutor.measures_history import Scored, names, newest
 from bot.tutor.measures_schedule import ASK, CORE, OFFER, began, day_between, due_point, read_schedule
 from bot.tutor.pictures import chart_say
-from bot.tutor.saying import CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
+from bot.tutor.saying import ASK_PERSON, CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
 from bot.tutor.scoring import BETTER, SAME, WORSE, Change, shown
 
 AREA = "measures"
 # Beside the short form, in the order in which they are offered; the first one at follow-up only.
 OPTIONAL = ("change", "pain", "mood", "quiz")
 # Payload of the web app: a person of the clinic.
-PERSON = "person:ask"
 LOWEST, HIGHEST = 0, 10
 STATEMENTS_A_PAGE = 4
 # A journal may or may not hold the answers that have just come in.
@@ -129,7 +128,7 @@ def _core_filled(moment: Moment, answers: Mapping[str, Any]) -> Outcome:
     else:
         key, before = peg_change(peg, lines)
         words = [*_changed(moment, lines, f"peg_{key}", before, peg[-1]), *_missing(moment, lines, peg)]
-        buttons = (Button(lines.label("person"), PERSON),) if key in ("worse_enough", "higher") else ()
+        buttons = (Button(lines.label("person"), ASK_PERSON),) if key in ("worse_enough", "higher") else ()
         told = _drawn(moment, lines, "peg", peg, words, buttons, id=f"peg_{key}")
         if key == "worse_enough":
             return Outcome((told,), then=CHECK)
@@ -194,7 +193,7 @@ def _pgic_filled(moment: Moment, answers: Mapping[str, Any]) -> Outcome:
     key = f"pgic_{change.key}" if change.enough else "pgic_other"
     words = lines.bubbles(key, choice=title[:1].lower() + title[1:])
     if change.direction == WORSE and change.enough:
-        return Outcome((Say(lines.id(key), words, (Button(lines.label("person"), PERSON),)),), then=CHECK)
+        return Outcome((Say(lines.id(key), words, (Button(lines.label("person"), ASK_PERSON),)),), then=CHECK)
     return Outcome((Say(lines.id(key), words, _optional(moment)),))
 
 
@@ -210,7 +209,7 @@ def _mood_filled(moment: Moment, answers: Mapping[str, Any]) -> Outcome:
     lines = load_lines(AREA)
     rules = lines.rest["rules"]
     scores = ((scoring.phq2(answers), rules["phq2"]["cut"]), (scoring.gad2(answers), rules["gad2"]["cut"]))
-    person = Button(lines.label("person"), PERSON)
+    person = Button(lines.label("person"), ASK_PERSON)
     if any(score is not None and score >= cut for score, cut in scores):
         return Outcome((Say(lines.id("mood_cut"), lines.bubbles("mood_cut"), (person,)),))
     key = "mood_partial" if any(score is None for score, _cut in scores) else "mood_below"

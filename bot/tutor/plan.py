@@ -21,7 +21,7 @@ from bot.tutor.papers import Paper
 from bot.tutor.plan_document import Document
 from bot.tutor.plan_document import current as current
 from bot.tutor.plan_making import AREA, button, check, person, say
-from bot.tutor.saying import Button, Moment, Outcome, Say, form_id, payload
+from bot.tutor.saying import Button, Moment, Outcome, Say, form_id, own_words, payload
 
 _EDITS = {"steps": making.ask_steps, "worry": making.ask_worry, "amounts": making.ask_amounts}
 # Typed where an activity was asked for: longer words are about something else.
@@ -87,7 +87,7 @@ def words(moment: Moment, about: str, text: str) -> Outcome | None:
         return None
     if document is not None and document["state"] == kept.ACTIVE:
         return None
-    return making.chose_own(moment, kept.own_words(text, kept.LONGEST_TITLE))
+    return making.chose_own(moment, own_words(text, kept.LONGEST_TITLE))
 
 
 def filled(moment: Moment, form: str, answers: Mapping[str, Any]) -> Outcome:

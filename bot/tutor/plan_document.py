@@ -143,9 +143,3 @@ def written(day: str) -> str:
     """An ISO date as people read it: 3 March 2027."""
     at = date.fromisoformat(day)
     return f"{at.day} {at:%B %Y}"
-
-
-def own_words(text: object, longest: int) -> str:
-    """A person's own words as one line; braces would be read as gaps to fill in."""
-    plain = " ".join(str(text or "").replace("{", "(").replace("}", ")").split())
-    return plain[:longest].strip()

@@ -11,11 +11,11 @@ from bot.content.tutor import load_lines
 from bot.tutor import plan_document as kept
 from bot.tutor.journal import Entry, Journal
 from bot.tutor.plan_document import Document
-from bot.tutor.saying import CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
+from bot.tutor.saying import ASK_PERSON, CHECK, Button, Moment, Outcome, Say, form_id, own_words, payload, questionnaire
 
 AREA = "plan"
 # Payloads that the caller knows.
-PERSON_ASKED, CHECK_STARTED = "person:ask", "check:start"
+CHECK_STARTED = "check:start"
 ON, OFF = "on", "off"
 UNDER_AGE, ADULT = "under_18", 18
 
@@ -26,7 +26,7 @@ def button(label: str, verb: str = "", *args: object) -> Button:
 
 
 def person() -> Button:
-    return Button(load_lines(AREA).label("person"), PERSON_ASKED)
+    return Button(load_lines(AREA).label("person"), ASK_PERSON)
 
 
 def check() -> Button:
@@ -141,7 +141,7 @@ def ask_activity(text: str = "activity") -> Say:
 
 def activity_filled(moment: Moment, answers: Mapping[str, Any]) -> Outcome:
     """One activity goes on; several are asked about, because one at a time is easier."""
-    own = kept.own_words(answers.get(kept.OWN), kept.LONGEST_TITLE)
+    own = own_words(answers.get(kept.OWN), kept.LONGEST_TITLE)
     chosen = [one for one in load_lines(AREA).rest["activities"] if answers.get(one["id"]) == ON]
     if own:
         return chose_own(moment, own)
@@ -189,7 +189,7 @@ def ask_steps(document: Document, text: str = "steps", given: Sequence[str] = ()
 
 def steps_filled(moment: Moment, document: Document, answers: Mapping[str, Any]) -> Outcome:
     """The ladder in the person's own words, empty lines left out. Ratings stay with steps whose words stay."""
-    words = [kept.own_words(answers.get(f"s{n}"), kept.LONGEST_STEP) for n in range(1, kept.MOST_STEPS + 1)]
+    words = [own_words(answers.get(f"s{n}"), kept.LONGEST_STEP) for n in range(1, kept.MOST_STEPS + 1)]
     texts = [text for text in dict.fromkeys(words) if text]
     if len(texts) < kept.FEWEST_STEPS:
         return Outcome((ask_steps(document, "steps_few", texts),))

@@ -14,6 +14,8 @@ PREFIX = "tutor:"
 FORM_PREFIX = "tutor_"
 # What the caller does beside saying: the quick safety check, the summary to the clinic's inbox.
 CHECK, TO_CLINIC = "check", "to_clinic"
+# The button that asks for a person of the clinic, from anywhere.
+ASK_PERSON = "person:ask"
 TEXT, LESSON, VISUAL, CARD, QUESTIONNAIRE = "text", "lesson", "visual", "card", "questionnaire"
 
 
@@ -90,6 +92,12 @@ def parts_of(text: str) -> tuple[str, str, list[str]]:
         raise ValueError("not a payload of the tutor")
     area, *rest = text.removeprefix(PREFIX).split(":")
     return area, rest[0] if rest else "", rest[1:]
+
+
+def own_words(text: object, longest: int) -> str:
+    """A person's own words as one line of so many characters; braces would be read as gaps to fill in."""
+    plain = " ".join(str(text or "").replace("{", "(").replace("}", ")").split())
+    return plain[:longest].strip()
 
 
 def form_id(area: str, name: str) -> str:

@@ -24,7 +24,7 @@ from bot.content.replies import render
 from bot.content.report_words import EXPLAIN, URGENT
 from bot.content.tutor import Lines, load_lines
 from bot.tutor.journal import Entry
-from bot.tutor.saying import CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
+from bot.tutor.saying import ASK_PERSON, CHECK, Button, Moment, Outcome, Say, form_id, payload, questionnaire
 from bot.tutor.scan_words import UNREAD, Serious, read, serious_key
 
 # Entries. `scan_lock`: key = the group of the word (never the report's text). `scan_age`: value = a decade ("40") or
@@ -44,7 +44,6 @@ QUESTIONS_SHOWN = 3
 # Words of other things than reports: fewer than this, with none that is known, go to the ordinary assistant.
 FEWEST_WORDS = 5
 NOWHERE = "none"
-PERSON_PAYLOAD = "person:ask"
 
 
 def open(moment: Moment) -> Outcome:
@@ -365,7 +364,7 @@ def _locked_say(lines: Lines, key: str, texts: tuple[str, ...]) -> Say:
 
 
 def _person(lines: Lines) -> Button:
-    return Button(lines.label("person"), PERSON_PAYLOAD)
+    return Button(lines.label("person"), ASK_PERSON)
 
 
 def _ways_in(lines: Lines) -> tuple[Button, ...]:

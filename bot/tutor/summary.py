@@ -15,11 +15,21 @@ from bot.content.tutor import load_lines
 from bot.tutor import summary_page as pages
 from bot.tutor.journal import Entry
 from bot.tutor.papers import Paper
-from bot.tutor.saying import TO_CLINIC, Button, Moment, Outcome, Say, form_id, payload, questionnaire
+from bot.tutor.saying import (
+    ASK_PERSON,
+    TO_CLINIC,
+    Button,
+    Moment,
+    Outcome,
+    Say,
+    form_id,
+    own_words,
+    payload,
+    questionnaire,
+)
 from bot.tutor.summary_page import AREA, MOST_QUESTIONS, QUESTIONS, SECTIONS, WORDS, Draft
 
 SUMMARY, DRAFT, SENT = "summary", "draft", "sent"
-PERSON = "person:ask"
 ON, OFF = "on", "off"
 _EDIT = "edit_"
 # Sections to which a line can be added.
@@ -75,7 +85,8 @@ def filled(moment: Moment, form: str, answers: Mapping[str, Any]) -> Outcome:
         draft = pages.edited(draft, name.removeprefix(_EDIT), answers)
         return Outcome(_preview(moment, draft), (_noted(draft),))
     if name == "words":
-        asked = [text for key in ("question_1", "question_2") if (text := pages.own_words(answers.get(key)))]
+        given = [own_words(answers.get(key), pages.LONGEST_LINE) for key in ("question_1", "question_2")]
+        asked = [text for text in given if text]
         draft = {**draft, "own": answers.get("own") or "", "asked": asked}
     elif name == "facts":
         draft = {**draft, "confirmed": [fact for fact in draft["facts"] if answers.get(fact) == ON]}
@@ -203,7 +214,7 @@ def _blocked() -> Outcome:
 
 
 def _button_person() -> Button:
-    return Button(load_lines(AREA).label("person"), PERSON)
+    return Button(load_lines(AREA).label("person"), ASK_PERSON)
 
 
 def _button(label: str, verb: str, *args: object) -> Button:

@@ -18,7 +18,7 @@ from bot.tutor import measures, measures_history, plan_document, scan, scoring
 from bot.tutor.journal import Journal
 from bot.tutor.papers import LIST, PARAGRAPHS, Paper, Section
 from bot.tutor.pictures import CALMS, kept_factors
-from bot.tutor.saying import Moment
+from bot.tutor.saying import Moment, own_words
 
 AREA = "summary"
 # In the order of the page: the person's own words first.
@@ -35,11 +35,6 @@ _MAKES = {"words": (WORDS, QUESTIONS), "facts": (FACTS,), "questions": (QUESTION
 Draft = dict[str, Any]
 LinesOf = dict[str, dict[str, str]]
 
-
-def own_words(text: object, longest: int = LONGEST_LINE) -> str:
-    """A person's own words as one line; braces would be read as gaps to fill in."""
-    plain = " ".join(str(text or "").replace("{", "(").replace("}", ")").split())
-    return plain[:longest].strip()
 
 
 def composed(moment: Moment, draft: Draft, step: str) -> Draft:
@@ -66,7 +61,7 @@ def edited(draft: Draft, section: str, answers: Mapping[str, Any]) -> Draft:
 
 def questions_of(draft: Mapping[str, Any]) -> list[str]:
     """All questions that were written or chosen, the person's own first."""
-    found = [own_words(text) for text in (*(draft.get("asked") or ()), *(draft.get("chosen") or ()))]
+    found = [own_words(text, LONGEST_LINE) for text in (*(draft.get("asked") or ()), *(draft.get("chosen") or ()))]
     return list(dict.fromkeys(text for text in found if text))
 
 
@@ -78,7 +73,7 @@ def compose(moment: Moment, draft: Mapping[str, Any]) -> LinesOf:
     asked = questions_of(draft)[:MOST_QUESTIONS]
     return {
         WORDS: {"words_1": own} if own else {},
-        FACTS: {f"facts_{key}": own_words(text) for key, text in facts.items()},
+        FACTS: {f"facts_{key}": own_words(text, LONGEST_LINE) for key, text in facts.items()},
         MAP: _map(moment, lines),
         PLAN: _plan(moment.journal, lines),
         NUMBERS: _numbers(moment, lines),
@@ -156,7 +151,7 @@ def _known(moment: Moment) -> set[str]:
 
 
 def _scan_questions(moment: Moment) -> list[str]:
-    return [own_words(one) for one in scan.kept_questions(moment)]
+    return [own_words(one, LONGEST_LINE) for one in scan.kept_questions(moment)]
 
 
 def _map(moment: Moment, lines: Lines) -> dict[str, str]:
@@ -166,7 +161,7 @@ def _map(moment: Moment, lines: Lines) -> dict[str, str]:
     for key, calms in (("map_up", False), ("map_calm", True)):
         named = [titles[factor]["title"] for factor in kept if factor.startswith(CALMS) is calms]
         if named:
-            found[key] = own_words(lines.label(key, factors=", ".join(named)))
+            found[key] = own_words(lines.label(key, factors=", ".join(named)), LONGEST_LINE)
     return found
 
 
@@ -174,11 +169,11 @@ def _plan(journal: Journal, lines: Lines) -> dict[str, str]:
     document = plan_document.current(journal)
     if document is None:
         return {}
-    found = {"plan_goal": own_words(lines.label("plan_goal", title=document["title"]))}
+    found = {"plan_goal": own_words(lines.label("plan_goal", title=document["title"]), LONGEST_LINE)}
     if document["state"] != plan_document.ACTIVE:
         return {**found, "plan_stopped": lines.label("plan_stopped")}
     named = plan_document.values(load_lines("plan"), document)
-    return {**found, "plan_now": own_words(lines.label("plan_now", **named))}
+    return {**found, "plan_now": own_words(lines.label("plan_now", **named), LONGEST_LINE)}
 
 
 def _numbers(moment: Moment, lines: Lines) -> dict[str, str]:

@@ -10,14 +10,14 @@ from typing import Any
 from bot import safety
 from bot.content import Clinic, Wording, dots
 from bot.content.files import bubbles
-from bot.content.files import fill as fill
 from bot.content.replies import button, way_out
 from bot.content.wording import ENGLISH
 from bot.safety import Finding
+from bot.tutor.saying import ASK_PERSON
 
 # Payloads that the web app answers itself; every other one goes to Rasa.
 CONSENT = "consent:accept"
-PERSON = "person:ask"
+PERSON = ASK_PERSON
 WITHDRAW = "person:withdraw"
 SAFETY_RELEASE = "safety:released"
 # How answers are read: all of them, in simple words, or in the few of a flare.

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from bot.content import Clinic, Wording
+from bot.content.files import fill
 from bot.content.forms import SURVEY, Answer, Form, WrongAnswer, checked, load_forms, shown_answer
 from bot.content.replies import button
 from bot.store import conversations, events
@@ -131,6 +132,6 @@ def end_chat(session: Session, conversation_id: str, clinic: Clinic, wording: Wo
 
 def thanks(form: str, clinic: Clinic, wording: Wording) -> dict[str, Any]:
     """What is said once the answers are kept, and the way to a person: nobody reads the answers right away."""
-    texts = [bodies.fill(text, clinic.numbers) for text in load_forms()[form].thanks]
+    texts = [fill(text, clinic.numbers) for text in load_forms()[form].thanks]
     person = button(wording.labels["talk_to_person"], bodies.PERSON)
     return bodies.body("notice", texts, answer_id=f"form/{form}/thanks", buttons=[person])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from bot.content import Clinic
+from bot.content.files import fill
 from bot.content.tutor import load_lines
 from bot.handoff.escalate import raise_handoff
 from bot.store import conversations
@@ -45,7 +46,7 @@ def send(services: Services, session: Session, conversation: Conversation, incom
     # An earlier one that nobody has finished with: this one is put with it.
     key = "sent_again" if raised.attached else "sent"
     values = {"time": services.shown(incoming.clinic, services.db.clock())}
-    texts = [bodies.fill(text, incoming.clinic.numbers) for text in lines.bubbles(key, **values)]
+    texts = [fill(text, incoming.clinic.numbers) for text in lines.bubbles(key, **values)]
     home = load_lines("home")
     buttons = [
         bodies.button(lines.label("person"), bodies.PERSON),

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from bot.content import Clinic, Wording
+from bot.content.files import fill
 from bot.content.tutor import load_lines
 from bot.content.wording import load_wording
 from bot.store import conversations, events, learning, rights
@@ -275,7 +276,7 @@ def _bodies(
             more["buttons"] = [{"title": one.title, "payload": one.payload} for one in buttons]
         if say.awaits:
             more["awaits"] = say.awaits
-        texts = [bodies.fill(text, incoming.clinic.numbers) for text in say.bubbles]
+        texts = [fill(text, incoming.clinic.numbers) for text in say.bubbles]
         if "form" in say.more:
             more.setdefault("skipped", load_wording().interface["questions_skipped"])
             conversations.offer(session, conversation_id, [bodies.FORM + say.more["form"]])

@@ -71,9 +71,9 @@ async def test_a_serious_word_locks_and_only_its_group_is_noted(patient: Patient
 async def test_the_check_and_a_person_are_offered_behind_the_lock(patient: Patient) -> None:
     (locked,) = await pasted(patient, GRAVE)
     buttons = [one["payload"] for one in locked["body"]["buttons"]]
-    assert buttons[:2] == ["tutor:scan:check", scan.PERSON_PAYLOAD]
+    assert buttons[:2] == ["tutor:scan:check", scan.ASK_PERSON]
     assert kinds(await press(patient, buttons[0])) and len(patient.handoffs()) == 0
-    await press(patient, scan.PERSON_PAYLOAD)
+    await press(patient, scan.ASK_PERSON)
     assert len(patient.handoffs()) == 1
 
 

@@ -165,14 +165,14 @@ def test_the_words_of_a_change_have_its_numbers(before: tuple[int, ...], after: 
     assert told.kind == VISUAL and [one["value"] for one in told.more["values"]["points"]] == [
         round(was, 1), round(now, 1),
     ]  # fmt: skip
-    assert measures.PERSON in payloads(found) or change.key != "worse_enough"
+    assert measures.ASK_PERSON in payloads(found) or change.key != "worse_enough"
     assert not {"mild", "moderate", "severe", "great", "well done"} & set(words.lower().split())
 
 
 def test_a_rise_that_is_known_does_not_start_the_check_again() -> None:
     earlier = (gave(0, core(3, 3, 3)), gave(14, core(6, 6, 6)))
     found = measures.filled(on(42, *earlier), CORE, core(6, 6, 6))
-    assert ids(found)[0] == "measures/peg_higher" and not found.then and measures.PERSON in payloads(found)
+    assert ids(found)[0] == "measures/peg_higher" and not found.then and measures.ASK_PERSON in payloads(found)
     slowly = (gave(0, core(4, 4, 4)), gave(14, core(5, 5, 5)))
     crept = measures.filled(on(42, *slowly), CORE, core(6, 6, 6))
     assert ids(crept)[0] == "measures/peg_worse_enough" and crept.then == CHECK
@@ -222,7 +222,7 @@ def test_the_answers_that_came_in_count_once() -> None:
 def test_low_mood_offers_a_person_with_the_crisis_line(answers: tuple[str | None, ...], say: str) -> None:
     given_ = dict(zip((*scoring.PHQ2_ITEMS, *scoring.GAD2_ITEMS), answers, strict=True))
     found = measures.filled(on(0), "tutor_measures_mood", given_)
-    assert ids(found) == [f"measures/{say}"] and measures.PERSON in payloads(found)
+    assert ids(found) == [f"measures/{say}"] and measures.ASK_PERSON in payloads(found)
     assert any("{crisis_line}" in bubble for bubble in found.says[0].bubbles)
 
 

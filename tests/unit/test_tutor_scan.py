@@ -65,7 +65,7 @@ def is_locked(outcome: Outcome | None) -> bool:
     quiet = not SOFT.search(text) and not any("picture" in say.more for say in outcome.says)
     payloads = [one.payload for say in outcome.says for one in say.buttons]
     return quiet and all(say.id.startswith("scan/locked") for say in outcome.says) and payloads == [
-        "tutor:scan:check", scan.PERSON_PAYLOAD,
+        "tutor:scan:check", scan.ASK_PERSON,
     ]  # fmt: skip
 
 
@@ -312,7 +312,7 @@ def everything() -> list[Outcome]:
         while waiting:
             payload = waiting.pop()
             shape = re.sub(r":word:(\d+):(\w+):.*:(\w+)$", r":word:\2:\3", payload)
-            if payload == scan.PERSON_PAYLOAD or shape in seen or len(payload.split(":")) > 7:
+            if payload == scan.ASK_PERSON or shape in seen or len(payload.split(":")) > 7:
                 continue
             seen.add(shape)
             outcome = press(at, payload)
