@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot import safety
 from bot.content.forms import WrongAnswer, checked
 from bot.content.plan_rules import load_plan_rules
 from bot.content.tutor import load_lines
@@ -141,7 +142,9 @@ def test_no_ladder_of_ours_reads_like_a_red_flag() -> None:
     rest = load_lines("plan").rest
     for steps in (rest["own_steps"], *(one["steps"] for one in rest["activities"])):
         assert 4 <= len(steps) <= 7 and all(len(step) <= kept.LONGEST_STEP for step in steps)
-        assert screen("\n".join(steps)).worst is None, steps
+        words = "\n".join(steps)
+        # Without the soft layer, which a new machine has not trained yet, the rules alone ask more.
+        assert screen(words).worst is None and safety.screen(words).worst is None, steps
 
 
 def test_ratings_stay_with_their_steps_and_the_step_stays_where_it_is() -> None:
