@@ -73,7 +73,7 @@ def parts(settings: Settings, model: Path) -> list[Part]:
         Part(
             "rasa",
             [python, "-m", "bot.rasa_light", "run", "--model", str(model), "--port", str(settings.rasa_port),
-             "--endpoints", "endpoints.yml", "--credentials", "credentials.yml", "--interface", "127.0.0.1"],
+             "--endpoints", "endpoints.yml", "--credentials", "credentials.yml", "--interface", settings.rasa_host],
             logs / "rasa.log",
             environment=environment,
         ),

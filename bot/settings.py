@@ -39,8 +39,12 @@ class Settings:
     port: int = _setting("PNE_PORT", 8080)
     database_url: str = _setting("PNE_DATABASE_URL", "sqlite:///var/pne.db", secret=True)
     tracker_url: str = _setting("PNE_TRACKER_URL", "sqlite:///var/tracker.db", secret=True)
+    redis_url: str = _setting("PNE_REDIS_URL", "", secret=True)
+    rasa_host: str = _setting("PNE_RASA_HOST", "127.0.0.1")
     rasa_port: int = _setting("PNE_RASA_PORT", 5055)
+    rasa_addresses: str = _setting("PNE_RASA_URLS", "")
     actions_port: int = _setting("PNE_ACTIONS_PORT", 5056)
+    actions_address: str = _setting("PNE_ACTIONS_URL", "")
     rasa_secret: str = _setting("PNE_RASA_SECRET", "", secret=True)
     rasa_timeout: float = _setting("PNE_RASA_TIMEOUT", 10.0)
     public_url: str = _setting("PNE_PUBLIC_URL", "http://127.0.0.1:8080")
@@ -83,11 +87,18 @@ class Settings:
 
     @property
     def rasa_url(self) -> str:
+        """The Rasa process that this installation starts itself."""
         return f"http://127.0.0.1:{self.rasa_port}"
 
     @property
+    def rasa_urls(self) -> tuple[str, ...]:
+        """Every Rasa process that answers, the same list in the same order for all web processes."""
+        given = tuple(one.strip().rstrip("/") for one in self.rasa_addresses.split(",") if one.strip())
+        return given or (self.rasa_url,)
+
+    @property
     def actions_url(self) -> str:
-        return f"http://127.0.0.1:{self.actions_port}/webhook"
+        return self.actions_address or f"http://127.0.0.1:{self.actions_port}/webhook"
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:

@@ -146,9 +146,10 @@ def rasa_environment(settings: Settings) -> dict[str, str]:
         "PNE_TRACKER_URL": settings.tracker_url,
         "PNE_RASA_SECRET": settings.rasa_secret,
         "PNE_DATABASE_URL": settings.database_url,
+        "PNE_REDIS_URL": settings.redis_url,
         "RASA_TELEMETRY_ENABLED": "false",
         "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
-        "SANIC_HOST": "127.0.0.1",
+        "SANIC_HOST": settings.rasa_host,
     }
 
 
