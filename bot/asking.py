@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bot.content import load_clinics
+from bot.safety import is_plain_no
 from bot.screening import screen
 from bot.settings import Settings
 from bot.training import train
@@ -37,7 +38,9 @@ def open_tutor(settings: Settings) -> Callable[[str], Awaitable[dict[str, Any]]]
         elif not text.strip():
             shown = []
         else:
-            replies = await say(f"ask-{uuid.uuid4().hex}", text, {"clinic": clinic.id, "reading": read(text)})
+            screened = {"found": None, "plain_no": is_plain_no(text)}
+            heard = {"clinic": clinic.id, "reading": read(text), "screened": screened}
+            replies = await say(f"ask-{uuid.uuid4().hex}", text, heard)
             shown = [bodies.reply(reply) for reply in replies]
             about = (replies[-1].get("metadata") or {}) if replies else {}
         ids = [str(body["answer_id"]) for body in shown]

@@ -5,6 +5,7 @@ A model's name carries the hash of everything that goes into it; a second start 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -12,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from bot.settings import ROOT, Settings
+from bot.understanding.encoder import unpack_model, unpacked_model
 
 MODELS = ROOT / "models"
 MADE_OF = (
@@ -72,8 +75,8 @@ def soft_path() -> Path:
 
 
 def trained() -> bool:
-    """Whether both models of the present files are there."""
-    return model_path().exists() and soft_path().exists()
+    """Whether the models of the present files are there."""
+    return model_path().exists() and soft_path().exists() and unpacked_model().exists()
 
 
 def train(settings: Settings, force: bool = False) -> Path:
@@ -81,11 +84,25 @@ def train(settings: Settings, force: bool = False) -> Path:
 
     Raises TrainingFailed.
     """
-    with ThreadPoolExecutor(1) as beside:
-        soft = beside.submit(train_soft_layer, force)
-        model = _train_rasa(settings, force)
-        soft.result()
+    from bot.tutor import areas
+
+    with _one_at_a_time():
+        unpack_model()
+        with ThreadPoolExecutor(1) as beside:
+            soft = beside.submit(train_soft_layer, force)
+            model = _train_rasa(settings, force)
+            soft.result()
+        areas.warm()  # leaves the vectors of the tutor's phrases, so that no start encodes them
     return model
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Whoever comes while another process trains waits, and then finds it done."""
+    MODELS.mkdir(exist_ok=True)
+    with (MODELS / ".training").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def train_soft_layer(force: bool = False) -> Path:

@@ -36,6 +36,7 @@ from bot.channels.replies import CHANNEL_NAME, WholeReplies, plain_text
 from bot.channels.tracker_store import TrackerStore
 from bot.channels.turn import begin_turn
 from bot.channels.wordless import describe, keep_words_out_of_logs
+from bot.memory import settle
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def read_incoming(body: bytes) -> Incoming:
         raise BadMessage("bad_text", "text must be a string with something to read in it.")
     if len(text) > TEXT_LIMIT:
         raise BadMessage("text_too_long", f"text has more than {TEXT_LIMIT} characters.")
-    metadata = {key: data.get(key) for key in ("payload", "reading", "denied", "clinic", "numbers")}
+    metadata = {key: data.get(key) for key in ("payload", "reading", "screened", "clinic", "numbers")}
     return Incoming(conversation, message_id, cleaned, {"message_id": message_id, **metadata})
 
 
@@ -250,6 +251,7 @@ class WebInput(InputChannel):
             refuse_unready(getattr(app.ctx, "agent", None))
             # Only now, because errors of the start quote files, not patients.
             keep_words_out_of_logs()
+            settle()
 
         @routes.exception(PayloadTooLarge)
         async def too_large(_request: Request, _error: PayloadTooLarge) -> HTTPResponse:

@@ -1,7 +1,8 @@
 """Red flags as the last component of the pipeline: whatever was understood before, a red flag wins.
 
-The web app has screened the message before it came here; this second screening is what makes ``rasa shell`` and any
-other channel safe, and what tells the dialogue to leave a form.
+The web app has screened the message before it came here, with both layers and with what was said before, and sends what
+it found: the dialogue must know it to leave a form. A message that comes alone (``rasa shell``, any other channel) is
+screened here. See ``docs/decisions/014-a-message-is-read-once.md``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from bot import safety
 from bot.screening import screen
 
 RED_FLAG, SAFETY_CHECK = "red_flag", "safety_check"
+# What the web app found: {"found": a screening as data or null, "plain_no": true or false}.
+SCREENED = "screened"
 NO_ALARM = {None, "T4"}
 # Empties the slot of the answer (domain.yml): an earlier "no" must never answer a new question.
 _NEW_QUESTION = {"entity": "safety_open", "value": None, "start": 0, "end": 0, "extractor": "RedFlagDetector"}
@@ -38,7 +41,7 @@ class RedFlagDetector(GraphComponent):
         resource: Resource,
         execution_context: ExecutionContext,
     ) -> RedFlagDetector:
-        safety.load_rules()
+        safety.load_rules()  # a fault in them is named at the start
         return cls()
 
     def process(self, messages: list[Message]) -> list[Message]:
@@ -47,19 +50,24 @@ class RedFlagDetector(GraphComponent):
             if metadata.get("payload"):
                 continue  # a button of ours, not the patient's words
             text = message.get(TEXT) or ""
-            if safety.is_plain_no(text):
+            screened = metadata.pop(SCREENED, None)
+            if not isinstance(screened, dict):
+                screened = screened_here(text)
+            if screened.get("plain_no"):
                 spoken = {**_PLAIN_NO, "end": len(text)}
                 message.set(ENTITIES, [*message.get(ENTITIES, []), spoken], add_to_output=True)
-            # Read and screened by the web app with both layers, or here.
-            screening = safety.screen(text, hints_ask=False) if metadata.get("reading") else screen(text)
-            # Asked and denied in the web app a moment ago: the alarm stays, the question is not put twice.
-            denied = set(metadata.get("denied") or ())
-            if screening.ask and denied:
-                continue  # behind the web app its own questions are the ones that are shown
-            if screening.ask or screening.tier not in NO_ALARM:
-                message.set("red_flag", screening.as_dict(), add_to_output=True)
-                name = SAFETY_CHECK if screening.ask else RED_FLAG
+            found = screened.get("found")
+            if found:
+                message.set("red_flag", found, add_to_output=True)
+                name = SAFETY_CHECK if found["ask"] else RED_FLAG
                 message.set(INTENT, {"name": name, "confidence": 1.0}, add_to_output=True)
-                if screening.ask:
+                if found["ask"]:
                     message.set(ENTITIES, [*message.get(ENTITIES, []), _NEW_QUESTION], add_to_output=True)
         return messages
+
+
+def screened_here(text: str) -> dict[str, Any]:
+    """What a message tells by itself, in the form in which the web app sends it."""
+    screening = screen(text)
+    raised = screening.ask or screening.tier not in NO_ALARM
+    return {"found": screening.as_dict() if raised else None, "plain_no": safety.is_plain_no(text)}

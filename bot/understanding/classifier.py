@@ -40,33 +40,38 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Classifier:
-    """Weights over the dense block first, then the n-gram vocabulary. Shapes: weights (classes, features)."""
+    """Weights of the sentence vector, `dense` (classes, dimensions), and of the n-grams, `sparse` (vocabulary,
+    classes): a text needs a few hundred rows of these, which lie together in memory that way, as float16.
+    """
 
     labels: tuple[str, ...]
     vocabulary: dict[str, int]
     idf: np.ndarray
-    weights: np.ndarray
+    dense: np.ndarray
+    sparse: np.ndarray
     bias: np.ndarray
     examples: np.ndarray
     thresholds: dict[str, float]
     # Short examples by their words: "why?" is what its example says it is, whatever longer texts it is like.
     exact: dict[str, str] = field(default_factory=dict)
 
-    def predict(self, text: str, vector: np.ndarray) -> Prediction:
-        """Rank the answers for one repaired text and its unit vector."""
-        dense = vector.shape[0]
-        logits = self.weights[:, :dense] @ vector + self.bias
-        index, value = ngram_row(text, self.vocabulary, self.idf)
-        if len(index):
-            logits = logits + self.weights[:, dense:][:, index] @ value
-        return prediction(self.labels, logits, float(np.max(self.examples @ vector)))
+    def predict(self, texts: Sequence[str], vectors: np.ndarray) -> list[Prediction]:
+        """Rank the answers for each repaired text, given their unit vectors (texts, dimensions)."""
+        logits = vectors @ self.dense.T + self.bias
+        nearest = (vectors @ self.examples.T).max(axis=1)
+        for row, text in enumerate(texts):
+            index, value = ngram_row(text, self.vocabulary, self.idf)
+            if len(index):
+                logits[row] += value @ self.sparse[index].astype(np.float32)
+        return [prediction(self.labels, *one) for one in zip(logits, nearest.tolist(), strict=True)]
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(
             folder / "classifier.npz",
             idf=self.idf.astype(np.float32),
-            weights=self.weights.astype(np.float16),
+            dense=self.dense.astype(np.float16),
+            sparse=self.sparse.astype(np.float16),
             bias=self.bias.astype(np.float32),
             examples=self.examples.astype(np.float16),
         )
@@ -86,7 +91,8 @@ def load(folder: Path) -> Classifier:
             tuple(about["labels"]),
             {ngram: i for i, ngram in enumerate(about["vocabulary"])},
             arrays["idf"],
-            arrays["weights"].astype(np.float32),
+            arrays["dense"].astype(np.float32),
+            arrays["sparse"],
             arrays["bias"],
             arrays["examples"].astype(np.float32),
             about["thresholds"],

@@ -55,9 +55,7 @@ def told(label: str) -> Decision:
 
 def decide(reading: Reading, classifier: Classifier) -> Decision:
     """Decide for one message. A long one is heard as a whole; its sentences count too, and may hold a second worry."""
-    whole, *parts = (
-        classifier.predict(text, vector) for text, vector in zip(reading.texts, reading.vectors, strict=True)
-    )
+    whole, *parts = classifier.predict(reading.texts, reading.vectors)
     heard = together(whole, parts) if parts else whole
     exact = classifier.exact.get(plain(reading.texts[0]))
     if exact is not None:

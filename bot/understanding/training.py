@@ -51,9 +51,10 @@ def train(texts: Sequence[str], labels: Sequence[str], normalise: Callable[[str]
     thresholds = _thresholds(names, target, space, vectors)
     coefficients, bias = _fit(space, target)
     dense = vectors.shape[1]
-    weights = np.hstack([coefficients[:, :dense], coefficients[:, dense:] @ latent])
+    words = np.ascontiguousarray((coefficients[:, dense:] @ latent).T, dtype=np.float16)
     exact = _exact(cleaned, labels)
-    return Classifier(names, vocabulary, idf, weights.astype(np.float32), bias, vectors, thresholds, exact)
+    sentence = coefficients[:, :dense].astype(np.float32)
+    return Classifier(names, vocabulary, idf, sentence, words, bias, vectors, thresholds, exact)
 
 
 def _exact(texts: Sequence[str], labels: Sequence[str]) -> dict[str, str]:

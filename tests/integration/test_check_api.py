@@ -275,7 +275,7 @@ async def test_a_denied_category_is_not_asked_about_again_for_six_turns(patient:
     assert ids(await after(patient, await patient.press(NO)))[0] == "notice/safety_cleared"
     for _ in range(6):
         assert ids(await after(patient, await patient.say(SOFT_SIGN))) == ["pain/why_it_persists"]
-        assert "RF01" in rasa.asked[-1]["denied"]
+        assert rasa.asked[-1]["screened"] == {"found": None, "plain_no": False}
     assert kinds(await after(patient, await patient.say(SOFT_SIGN))) == ["question"]
 
 

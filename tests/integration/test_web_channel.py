@@ -116,7 +116,7 @@ def test_a_slash_is_text_and_never_an_intent(server: Server, text: str) -> None:
 
 
 def test_the_web_apps_reading_reaches_the_understanding_and_is_not_stored(server: Server) -> None:
-    more = {"payload": "offer", "reading": {"vectors": "QUJD"}, "denied": ["RF01"], "clinic": "demo"}
+    more = {"payload": "offer", "reading": {"vectors": "QUJD"}, "screened": {"found": None}, "clinic": "demo"}
     (reply,) = server.say("reading-1", "anything", **more).json()["replies"]
     assert reply["text"] == "offered"
     with sqlite3.connect(trained()[0] / "var/tracker.db") as db:
@@ -308,7 +308,7 @@ async def test_saving_counts_no_rows_and_keeps_every_event(tmp_path: Path) -> No
     await talk(store, CONVERSATION, 1)
     sa.event.listen(store.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     await talk(store, CONVERSATION, 5)
-    assert len(statements) == 10
+    assert len(statements) == 15  # checkpoint and events are read, then events are written
     assert not any("count(" in statement.lower() for statement in statements)
     tracker = await store.retrieve(CONVERSATION)
     assert tracker and len(tracker.events) == 12

@@ -46,7 +46,7 @@ def small() -> SimpleNamespace:
 
 def predictions(classifier: Classifier, texts: list[str]):
     vectors = load_encoder()(texts)
-    return [classifier.predict(text, vector) for text, vector in zip(texts, vectors, strict=True)]
+    return classifier.predict(texts, vectors)
 
 
 @pytest.mark.parametrize(("text", "label"), NEW)
@@ -59,7 +59,7 @@ def test_a_few_examples_are_enough_for_plain_questions(small: SimpleNamespace, t
 def test_training_twice_gives_the_same_answers_and_thresholds(small: SimpleNamespace) -> None:
     again = training.train(small.texts, small.labels, fold, load_encoder())
     assert again.thresholds == small.classifier.thresholds
-    assert again.weights.tobytes() == small.classifier.weights.tobytes()
+    assert again.sparse.tobytes() == small.classifier.sparse.tobytes()
     texts = [text for text, _ in NEW]
     assert predictions(again, texts) == predictions(small.classifier, texts)
 

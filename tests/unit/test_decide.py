@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,8 +33,8 @@ class Scripted:
     thresholds: dict[str, float] = field(default_factory=lambda: {"answer": 0.6, "ask": 0.3})
     exact: dict[str, str] = field(default_factory=dict)
 
-    def predict(self, text: str, vector: np.ndarray) -> Prediction:
-        return self.predictions[text]
+    def predict(self, texts: Sequence[str], vectors: np.ndarray) -> list[Prediction]:
+        return [self.predictions[text] for text in texts]
 
 
 def heard(score: float, *labels: str, outside: float = 0.0, nearest: float = 0.8) -> Prediction:
