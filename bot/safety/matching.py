@@ -1,7 +1,7 @@
 """Find families of words in a text and join them into frames.
 
-spaCy's PhraseMatcher finds the phrases; frames are joined from its finds by position. Words that no phrase
-uses all become one placeholder before spaCy sees them, so patients' words never collect in its string store.
+A tree of words finds the phrases (docs/decisions/015 says why it is not spaCy's PhraseMatcher); frames are joined from
+its finds by position.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from bot.safety.frames import NEAR, Chunk, Frame, Step, literal
 from bot.safety.normalise import Tokens
 
 Span = tuple[int, int]
-_UNKNOWN = "_"
 _MOST_SPANS = 200
 _NOTHING: frozenset[int] = frozenset()
 _NUMBERS_ARE_COMMON = 50
@@ -66,14 +65,19 @@ class Recipe:
     chunk: Chunk
 
 
+# A word leads to what may follow it, or straight to the group of a phrase that ends there and that no longer one begins
+# with. The group of a phrase that longer ones begin with stands under the empty word.
+Tree = dict[str, "Tree | int"]
+_ENDS = ""
+
+
 @dataclass(frozen=True)
 class PhraseFinder:
-    """All phrases of all families behind one PhraseMatcher."""
+    """All phrases of all families in one tree of words."""
 
-    matcher: Any
-    vocabulary: Any
+    tree: Tree
     words: frozenset[str]
-    names: Mapping[int, frozenset[str]]  # the families that share a group of phrases
+    names: tuple[frozenset[str], ...]  # by group of phrases, the families that share it
     groups_of: Mapping[str, frozenset[int]]  # the same the other way round
     numbers: Mapping[str, tuple[tuple[float, float], ...]]
     recipes: tuple[Recipe, ...]  # those of one family together, after the ones of the families they need
@@ -85,13 +89,8 @@ class PhraseFinder:
 
     def find(self, tokens: Tokens) -> Found:
         """Find every family in the text."""
-        if not tokens.words:
-            return Found(tokens, set())
-        from spacy.tokens import Doc
-
         groups: dict[int, list[Span]] = {}
-        seen = [word if word in self.words else _UNKNOWN for word in tokens.words]
-        for group, start, end in self.matcher(Doc(self.vocabulary, words=seen)):
+        for group, start, end in phrase_hits(self.tree, tokens.words):
             if end - start == 1 or not tokens.stop_within(start + 1, end):
                 groups.setdefault(group, []).append((start, end))
         families: set[str] = set().union(*map(self.names.__getitem__, groups))
@@ -147,26 +146,17 @@ def build_finder(
     blockers: frozenset[str],
 ) -> PhraseFinder:
     """Compile families (name to lists of content words) into one matcher."""
-    from spacy.matcher import PhraseMatcher
-    from spacy.tokens import Doc
-    from spacy.vocab import Vocab
-
-    vocabulary = Vocab()
-    matcher = PhraseMatcher(vocabulary, attr="ORTH")
-    # Families share many phrases: each is matched once, under the name of all families that have it.
+    # Families share many phrases: each is matched once, under the number of all families that have it.
     sharers: dict[tuple[str, ...], list[str]] = {}
     for name in sorted(phrases):
         for phrase in dict.fromkeys(map(tuple, phrases[name])):
             sharers.setdefault(phrase, []).append(name)
-    groups: dict[tuple[str, ...], list[Any]] = {}
+    groups: dict[tuple[str, ...], int] = {}
+    tree: Tree = {}
     for phrase, sharing in sharers.items():
-        groups.setdefault(tuple(sharing), []).append(Doc(vocabulary, words=list(phrase)))
-    names: dict[int, frozenset[str]] = {}
+        add_phrase(tree, phrase, groups.setdefault(tuple(sharing), len(groups)))
     groups_of: dict[str, set[int]] = {}
-    for place, (sharing_families, docs) in enumerate(groups.items()):
-        matcher.add(f"group {place}", docs)
-        group = vocabulary.strings[f"group {place}"]
-        names[group] = frozenset(sharing_families)
+    for sharing_families, group in groups.items():
         for name in sharing_families:
             groups_of.setdefault(name, set()).add(group)
     words = {word for phrase in sharers for word in phrase}
@@ -188,10 +178,9 @@ def build_finder(
     tries = {family: tuple(places) for family, places in by_family.items()}
     shared = {name: frozenset(its) for name, its in groups_of.items()}
     return PhraseFinder(
-        matcher,
-        vocabulary,
+        tree,
         frozenset(words),
-        names,
+        tuple(map(frozenset, groups)),
         shared,
         numbers,
         recipes,
@@ -201,6 +190,36 @@ def build_finder(
         blockers,
         sizes,
     )
+
+
+def add_phrase(tree: Tree, phrase: Sequence[str], group: int) -> None:
+    """Put a phrase (content words) into the tree under the number of its group. Each phrase has one group."""
+    *before, last = phrase
+    for word in before:
+        further = tree.setdefault(word, {})
+        if isinstance(further, int):
+            further = tree[word] = {_ENDS: further}
+        tree = further
+    there = tree.setdefault(last, group)
+    if isinstance(there, dict):
+        there[_ENDS] = group
+
+
+def phrase_hits(tree: Tree, words: Sequence[str]) -> Iterator[tuple[int, int, int]]:
+    """Every phrase of the tree that stands in these words: its group, first word and the one behind its last."""
+    for start in range(len(words)):
+        further: Tree | int | None = tree
+        for end in range(start, len(words)):
+            assert isinstance(further, dict)
+            further = further.get(words[end])
+            if further is None:
+                break
+            if isinstance(further, int):
+                yield further, start, end + 1
+                break
+            group = further.get(_ENDS)
+            if isinstance(group, int):
+                yield group, start, end + 1
 
 
 def literals(frames: Iterable[Frame]) -> dict[str, str]:

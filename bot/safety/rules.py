@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -65,18 +65,53 @@ class RuleIndex:
         return [self.rules[place] for place in sorted(places) if needs[place] <= present]
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """What finds the rules in a text: 140 MB, and most of the time that loading takes."""
+
+    finder: PhraseFinder
+    speller: Speller
+    index: RuleIndex
+
+
 @dataclass(frozen=True, eq=False)
 class RuleSet:
-    """Everything the screening needs, compiled. Made by load_rules, shared, never changed; equal only to itself."""
+    """Everything the screening needs. Made by load_rules, shared, never changed; equal only to itself.
+
+    Words and policy are there at once; what finds the rules in a text is compiled when a text is screened for the first
+    time, so that a process that only says safety words does without it.
+    """
 
     language: Language
-    speller: Speller
-    finder: PhraseFinder
     blockers: frozenset[str]
     categories: tuple[Category, ...]
     policy: Policy
     answers: Answers
-    index: RuleIndex
+    families: Mapping[str, list[str]]
+    numbers: Mapping[str, tuple[tuple[float, float], ...]]
+    domain: frozenset[str]
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """Raises ValueError for a family or a frame that cannot be compiled."""
+        finder, targets = _compile(
+            self.families, self.categories, self.policy, self.language, self.numbers, self.blockers
+        )
+        known = self.language.fillers | frozenset(self.language.shorthand)
+        speller = make_speller(targets | self.domain, english_words(), known)
+        return Compiled(finder, speller, _index(self.categories, finder))
+
+    @property
+    def finder(self) -> PhraseFinder:
+        return self.compiled.finder
+
+    @property
+    def speller(self) -> Speller:
+        return self.compiled.speller
+
+    @property
+    def index(self) -> RuleIndex:
+        return self.compiled.index
 
     def category(self, identity: str) -> Category:
         """The category with this id. Raises KeyError if there is none."""
@@ -113,22 +148,15 @@ def _load(folder: Path) -> RuleSet:
     missing = sorted(set(CUES) - set(families))
     if missing:
         raise ValueError(f"common.yml cues: missing {', '.join(missing)}")
-    policy = _policy(common)
-    blockers = frozenset(schema.texts(common["gap_blockers"], "common.yml gap_blockers"))
-    numbers = _numbers(common["numbers"])
-    finder, targets = _compile(families, categories, policy, language, numbers, blockers)
-    own_words = targets | set(schema.texts(common["domain"], "common.yml domain"))
-    speller = make_speller(own_words, english_words(), language.fillers | frozenset(language.shorthand))
-    ordered = tuple(sorted(categories, key=lambda one: one.id))
     return RuleSet(
         language,
-        speller,
-        finder,
-        blockers,
-        ordered,
-        policy,
+        frozenset(schema.texts(common["gap_blockers"], "common.yml gap_blockers")),
+        tuple(sorted(categories, key=lambda one: one.id)),
+        _policy(common),
         _answers(common["answers"], language),
-        _index(ordered, finder),
+        families,
+        _numbers(common["numbers"]),
+        frozenset(schema.texts(common["domain"], "common.yml domain")),
     )
 
 
@@ -248,7 +276,7 @@ def _policy(common: Mapping[str, Any]) -> Policy:
 
 def _compile(
     families: Mapping[str, list[str]],
-    categories: list[Category],
+    categories: Sequence[Category],
     policy: Policy,
     language: Language,
     numbers: Mapping[str, tuple[tuple[float, float], ...]],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from bot.safety import load_rules, screen
 from bot.safety import rules as rules_module
+from bot.safety.matching import add_phrase, phrase_hits
 
 PACKAGE = Path(rules_module.__file__).parent
 ORDINARY = (
@@ -192,11 +194,26 @@ def test_the_same_text_gives_the_same_result_every_time() -> None:
     assert all(screen(text) == first for _ in range(100))
 
 
-def test_patients_words_do_not_collect_in_the_string_store() -> None:
-    strings = load_rules().finder.vocabulary.strings
-    before = len(strings)
-    screen("Zebediah Quixworthington of Llanfairpwll has chest pain")
-    assert len(strings) == before
+def test_phrases_are_found_as_spacys_matcher_finds_them() -> None:
+    """spaCy's PhraseMatcher, slower and ten times larger, is the measure of what a phrase finder finds."""
+    from spacy.matcher import PhraseMatcher
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
+
+    chance = random.Random(21)
+    words = list("abcdef")
+    for _ in range(60):
+        phrases = {tuple(chance.choices(words, k=chance.randint(1, 4))) for _ in range(chance.randint(1, 40))}
+        vocabulary, tree = Vocab(), {}
+        matcher = PhraseMatcher(vocabulary, attr="ORTH")
+        for group, phrase in enumerate(sorted(phrases)):
+            add_phrase(tree, phrase, group)
+            matcher.add(str(group), [Doc(vocabulary, words=list(phrase))])
+        text = chance.choices(words, k=30)
+        hits = matcher(Doc(vocabulary, words=text))
+        theirs = {(int(vocabulary.strings[key]), start, end) for key, start, end in hits}
+        ours = list(phrase_hits(tree, text))
+        assert set(ours) == theirs and len(ours) == len(theirs)
 
 
 def test_importing_reads_and_compiles_nothing() -> None:
@@ -208,7 +225,7 @@ def test_importing_reads_and_compiles_nothing() -> None:
 
 
 def test_the_package_imports_only_what_it_may() -> None:
-    always = {"bot", "spacy", "yaml"} | set(sys.stdlib_module_names)
+    always = {"bot", "yaml"} | set(sys.stdlib_module_names)
     more = {"soft.py": {"numpy"}, "learning.py": {"numpy", "scipy", "sklearn"}}
     for path in PACKAGE.glob("*.py"):
         allowed = always | more.get(path.name, set())

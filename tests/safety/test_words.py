@@ -285,7 +285,7 @@ def test_a_slip_in_the_data_is_named(tmp_path: Path, file: str, old: str, new: s
     assert changed != path.read_text(encoding="utf-8")
     path.write_text(changed, encoding="utf-8")
     with pytest.raises(ValueError, match=f"(?s){says}"):
-        load_rules(folder)
+        assert load_rules(folder).compiled
 
 
 def test_every_category_has_what_it_needs() -> None:

@@ -58,7 +58,7 @@ def check_all(data: Path = DATA, today: datetime.date | None = None) -> list[Fau
     faults: list[Fault] = []
     for load in LOADERS:
         faults += _loading(lambda load=load: load(data))  # type: ignore[misc]
-    faults += _loading(lambda: safety.load_rules(data / "safety"))
+    faults += _loading(lambda: safety.load_rules(data / "safety").compiled)
     if (data / "safety_check.yml").exists():
         faults += _loading(lambda: safety.load_cues(safety.load_check(data / "safety_check.yml")))
     if faults:
