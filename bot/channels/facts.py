@@ -17,6 +17,7 @@ from rasa.shared.core.constants import ACTION_LISTEN_NAME, ACTION_SESSION_START_
 from rasa.shared.core.events import ActionExecuted, SessionStarted, SlotSet
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from bot.channels import checkpoints
 from bot.channels.tracker_store import OPERATION_LIMIT_S, TrackerStore
 from bot.channels.turn import Turn, begin_turn
 
@@ -102,6 +103,8 @@ def _rewrite(store: TrackerStore, conversation: str, key: str) -> None:
                     .values(data=json.dumps(changed))
                     .execution_options(synchronize_session=False)
                 )
+        # It holds what the events had come to; the next turn reads them all, and makes a new one.
+        session.execute(checkpoints.TABLE.delete().where(checkpoints.TABLE.c.sender_id == conversation))
         session.commit()
 
 

@@ -20,6 +20,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.utils.endpoints import EndpointConfig
 
 from bot import safety
+from bot.channels.checkpoints import said_before, specs_of
 from bot.content import governance
 from bot.content.clinics import Clinic, load_clinics
 from bot.content.files import fill
@@ -103,7 +104,7 @@ def _turn(tracker: DialogueStateTracker) -> Turn:
         conversation=tracker.sender_id,
         heard={kind: heard[kind] for kind in FACTS if kind in heard},
         known={kind: _first(tracker.slots[kind].value) for kind in FACTS if kind in tracker.slots},
-        said=tuple(_specs(tracker)),
+        said=(*specs_of(tracker.events), *said_before(tracker)),
         choices=tuple(_decision(tracker).get("choices") or ()),
         concerns=heard.get("answer"),
         helper=bool(message and message.parse_data.get(HELPER)),
@@ -120,13 +121,6 @@ def _must_be_checked(word: str) -> bool:
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, list) and value else value
-
-
-def _specs(tracker: DialogueStateTracker) -> Iterator[dict[str, Any]]:
-    """The specs of the assistant's replies, newest first; an empty one where a reply had none (safety words)."""
-    for event in _newest_first(tracker):
-        if isinstance(event, BotUttered) and event.text:
-            yield ((event.metadata or {}).get("metadata") or {}).get("spec") or {}
 
 
 def _newest_first(tracker: DialogueStateTracker) -> Iterator[Any]:

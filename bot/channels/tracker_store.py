@@ -15,6 +15,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,13 +25,14 @@ from rasa.core.brokers.broker import EventBroker
 from rasa.core.tracker_store import SQLTrackerStore, create_engine_kwargs
 from rasa.core.tracker_store import TrackerStore as RasaTrackerStore
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import Event
+from rasa.shared.core.events import Event, SessionStarted
 from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.exceptions import RasaException
 from sqlalchemy.engine import Engine
 from sqlalchemy.engine.url import make_url
 from sqlalchemy.orm import Session, sessionmaker
 
+from bot.channels import checkpoints
 from bot.channels.turn import report_trouble
 
 logger = logging.getLogger(__name__)
@@ -44,10 +46,26 @@ READING = "reading"
 NOT_SAVED = "tracker_not_saved"
 NOT_READ = "tracker_not_read"
 
-# How many of a tracker's events are in the table, kept on the tracker itself from read to save.
-_STORED_EVENTS = "pne_stored_events"
+# What of a tracker is in the table (`Kept`), kept on the tracker itself from read to save.
+_KEPT = "pne_kept"
 _UNREADABLE = -1
 Result = TypeVar("Result")
+
+_EVENTS = SQLTrackerStore.SQLEvent.__table__
+# Made once: to put a statement together takes longer than SQLite takes to answer it.
+_ROWS = (
+    sa.select(_EVENTS.c.id, _EVENTS.c.type_name, _EVENTS.c.data)
+    .where(_EVENTS.c.sender_id == sa.bindparam("sender"))
+    .order_by(_EVENTS.c.id)
+)
+_AFTER = _ROWS.where(_EVENTS.c.id > sa.bindparam("id"))
+_SESSION_START = (
+    sa.select(sa.func.max(_EVENTS.c.id))
+    .where(_EVENTS.c.sender_id == sa.bindparam("sender"), _EVENTS.c.type_name == SessionStarted.type_name)
+    .scalar_subquery()
+)
+_SESSION = _ROWS.where(_EVENTS.c.id >= sa.func.coalesce(_SESSION_START, 0))
+_CHECKPOINT = sa.select(checkpoints.TABLE).where(checkpoints.TABLE.c.sender_id == sa.bindparam("sender"))
 
 
 def make_engine(url: str) -> Engine:
@@ -135,12 +153,23 @@ def _without_reading(held: Any) -> Any:
     )
 
 
+@dataclass(frozen=True)
+class Kept:
+    """How many of a tracker's events are stored, counted with the `opening` that stands for a checkpoint; and the ids
+    of those after it, as far as they are known."""
+
+    stored: int
+    opening: int = 0
+    ids: tuple[int, ...] = ()
+
+
 class Refused(Exception):
     """The store declines to touch a conversation; the message is a fixed sentence."""
 
 
 class TrackerStore(SQLTrackerStore):
-    """The dialogue state of every conversation in one SQL table, ``events``, as in Rasa's own SQL store."""
+    """The dialogue state of every conversation in one SQL table, ``events``, as in Rasa's own SQL store, with the place
+    from which a long one is read (`bot.channels.checkpoints`)."""
 
     def __init__(
         self,
@@ -162,6 +191,7 @@ class TrackerStore(SQLTrackerStore):
         self.sessionmaker = sessionmaker(bind=self.engine, future=True)
         try:
             self.Base.metadata.create_all(self.engine)
+            checkpoints.metadata.create_all(self.engine)
             self.check()
         except Exception as error:
             raise RasaException(f"The tracker database cannot be used: {_cause(error)}") from None
@@ -205,26 +235,39 @@ class TrackerStore(SQLTrackerStore):
         passing on a red flag from ``rasa shell``, still happens.
         """
 
-        def read() -> list[str]:
-            with self.session_scope() as session:
-                query = self._event_query(session, sender_id, fetch_events_from_all_sessions)
-                return [data for (data,) in query.with_entities(self.SQLEvent.data)]
-
         try:
             if not usable_sender(sender_id):
                 raise Refused("the conversation id cannot be stored")
-            rows = await _in_thread(read)
+            before, rows = await _in_thread(lambda: self._read(sender_id, fetch_events_from_all_sessions))
             if not rows:
                 return None
-            tracker = DialogueStateTracker.from_events(sender_id, read_events(rows), self.domain.slots)
+            opening = before.events() if before is not None else []
+            events = [*opening, *read_events(row.data for row in rows)]
+            tracker = DialogueStateTracker.from_events(sender_id, events, self.domain.slots)
         except Exception as error:
             logger.error("A conversation could not be read: %s", _cause(error))
             report_trouble(NOT_READ)
             tracker = self.init_tracker(sender_id)
-            _remember(tracker, _UNREADABLE)
+            _remember(tracker, Kept(_UNREADABLE))
             return tracker
-        _remember(tracker, len(rows))
+        checkpoints.begin_with(tracker, before)
+        _remember(tracker, Kept(len(events), len(opening), tuple(row.id for row in rows)))
         return tracker
+
+    def _read(self, sender_id: str, everything: bool) -> tuple[checkpoints.Before | None, Sequence[Any]]:
+        """What was before, if that is kept, and the stored events (id, type_name, data) to begin with.
+
+        By their ids, as they were written: a clock that is put back must not hide what came after.
+        """
+        with self.session_scope() as session:
+            if everything:
+                return None, session.execute(_AFTER, {"sender": sender_id, "id": -1}).all()
+            kept = session.execute(_CHECKPOINT, {"sender": sender_id}).first()
+            if kept is None:
+                return None, session.execute(_SESSION, {"sender": sender_id}).all()
+            rows = session.execute(_AFTER, {"sender": sender_id, "id": kept.event_id}).all()
+        started = [place for place, row in enumerate(rows) if row.type_name == SessionStarted.type_name]
+        return (None, rows[started[-1]:]) if started else (checkpoints.loads(kept.state), rows)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
         """Write the events that are not stored yet, all or none. A failure is reported, never raised.
@@ -235,7 +278,7 @@ class TrackerStore(SQLTrackerStore):
             if not usable_sender(tracker.sender_id):
                 raise Refused("the conversation id cannot be stored")
             known = _remembered(tracker)
-            if known == _UNREADABLE:
+            if known is not None and known.stored == _UNREADABLE:
                 raise Refused("it could not be read when the turn began")
             await self.stream_events(tracker)
             stored = await _in_thread(lambda: self._write(tracker, known))
@@ -245,18 +288,28 @@ class TrackerStore(SQLTrackerStore):
             return
         _remember(tracker, stored)
 
-    def _write(self, tracker: DialogueStateTracker, known: int | None) -> int:
+    def _write(self, tracker: DialogueStateTracker, known: Kept | None) -> Kept:
         events = list(tracker.events)
         with self.session_scope() as session:
             if known is None:
                 # A tracker that this store did not read: made new, or handed in by Rasa's own tools.
                 query = self._event_query(session, tracker.sender_id, fetch_events_from_all_sessions=False)
-                known = query.count()
-            rows = [self._row(tracker.sender_id, event) for event in events[known:]]
+                known = Kept(query.count())
+            rows = [self._row(tracker.sender_id, event) for event in events[known.stored :]]
             if rows:
                 session.execute(sa.insert(self.SQLEvent), rows)
+                self._move_checkpoint(session, tracker, known)
                 session.commit()
-        return len(events)
+        return Kept(len(events), known.opening, known.ids)
+
+    def _move_checkpoint(self, session: Session, tracker: DialogueStateTracker, known: Kept) -> None:
+        found = checkpoints.next_checkpoint(tracker, known.opening, known.ids, self.domain)
+        if found is not None:
+            event_id, before = found
+            mine = checkpoints.TABLE.c.sender_id == tracker.sender_id
+            session.execute(checkpoints.TABLE.delete().where(mine))
+            values = {"sender_id": tracker.sender_id, "event_id": event_id, "state": before.dumps()}
+            session.execute(checkpoints.TABLE.insert().values(values))
 
     @staticmethod
     def _row(sender_id: str, event: Event) -> dict[str, Any]:
@@ -276,12 +329,12 @@ async def _in_thread(work: Callable[[], Result]) -> Result:
     return await asyncio.wait_for(asyncio.to_thread(work), OPERATION_LIMIT_S)
 
 
-def _remember(tracker: DialogueStateTracker, stored: int) -> None:
-    setattr(tracker, _STORED_EVENTS, stored)
+def _remember(tracker: DialogueStateTracker, kept: Kept) -> None:
+    setattr(tracker, _KEPT, kept)
 
 
-def _remembered(tracker: DialogueStateTracker) -> int | None:
-    return getattr(tracker, _STORED_EVENTS, None)
+def _remembered(tracker: DialogueStateTracker) -> Kept | None:
+    return getattr(tracker, _KEPT, None)
 
 
 def _cause(error: BaseException) -> str:

@@ -28,6 +28,7 @@ def erase_dialogue(tracker_url: str, conversation_id: str) -> None:
     with _connected(tracker_url) as connection:
         if connection is not None:
             connection.execute(text("DELETE FROM events WHERE sender_id = :id"), {"id": conversation_id})
+            _forget_checkpoint(connection, conversation_id)
 
 
 def erase_words(tracker_url: str, conversation_id: str, message_id: str, words: str) -> None:
@@ -52,6 +53,7 @@ def erase_words(tracker_url: str, conversation_id: str, message_id: str, words: 
     with _connected(tracker_url) as connection:
         if connection is not None:
             _change_rows(connection, conversation_id, changed)
+            _forget_checkpoint(connection, conversation_id)
 
 
 def truncate_log(engine: Engine) -> None:
@@ -88,6 +90,12 @@ def _change_rows(
         if changed != event:
             values = {"id": row_id, "data": json.dumps(changed)}
             connection.execute(text("UPDATE events SET data = :data WHERE id = :id"), values)
+
+
+def _forget_checkpoint(connection: Connection, conversation_id: str) -> None:
+    """What the events had come to (``bot.channels.checkpoints``); without it Rasa reads them again."""
+    if inspect(connection).has_table("dialogue_checkpoint"):
+        connection.execute(text("DELETE FROM dialogue_checkpoint WHERE sender_id = :id"), {"id": conversation_id})
 
 
 @contextmanager
