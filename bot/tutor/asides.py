@@ -11,6 +11,7 @@ import numpy as np
 
 from bot.content.files import DATA, read_yaml
 from bot.content.tutor import load_lines
+from bot.tutor.phrases import vectors_of
 from bot.tutor.teach_back import is_question
 from bot.understanding.encoder import load_encoder
 from bot.understanding.spelling import fold
@@ -41,7 +42,7 @@ def _wishes() -> np.ndarray:
     """Vectors of the examples from which the assistant learns what a wish for a person is."""
     intents = read_yaml(DATA / "nlu" / "control.yml")["nlu"]
     examples = next(one["examples"] for one in intents if one["intent"] == WISH)
-    return np.asarray(load_encoder()([fold(line.removeprefix("- ")) for line in examples.splitlines() if line]))
+    return vectors_of([fold(line.removeprefix("- ")) for line in examples.splitlines() if line], load_encoder())
 
 
 def warm() -> None:

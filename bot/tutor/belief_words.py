@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from bot.content.beliefs import load_beliefs, load_telling
+from bot.tutor.phrases import vectors_of
 from bot.understanding.encoder import load_encoder
 from bot.understanding.spelling import fold
 
@@ -59,7 +60,7 @@ def _phrases() -> tuple[tuple[str, ...], np.ndarray]:
     """Whose phrase it is (empty: nobody's), and its vector, one row each."""
     said = [(belief.id, fold(phrase)) for belief in load_beliefs().values() for phrase in belief.phrases]
     said += [("", fold(phrase)) for phrase in load_telling().others]
-    return tuple(owner for owner, _ in said), load_encoder()([phrase for _, phrase in said])
+    return tuple(owner for owner, _ in said), vectors_of([phrase for _, phrase in said], load_encoder())
 
 
 def _stated(text: str) -> list[str]:

@@ -31,6 +31,7 @@ import numpy as np
 from bot.content.lessons import Lesson, Point, load_lessons
 from bot.content.tutor import load_lines
 from bot.safety.frames import expand
+from bot.tutor.phrases import vectors_of
 from bot.understanding.encoder import Encode, EncoderError, load_encoder
 from bot.understanding.spelling import fold
 
@@ -170,7 +171,7 @@ def is_question(text: str) -> bool:
 @lru_cache(maxsize=64)
 def phrase_vectors(phrases: tuple[tuple[str, ...], ...], encode: Encode) -> tuple[np.ndarray, ...]:
     """Unit vectors of a lesson's phrases, by point. Kept (about 80 KB a lesson): they are the same in every chat."""
-    vectors = encode([fold(phrase) for of_point in phrases for phrase in of_point])
+    vectors = vectors_of([fold(phrase) for of_point in phrases for phrase in of_point], encode)
     ends = np.cumsum([len(of_point) for of_point in phrases])[:-1]
     return tuple(np.split(vectors, ends))
 

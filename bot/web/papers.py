@@ -23,7 +23,6 @@ from bot.tutor.saying import Moment
 from bot.web import tutoring
 from bot.web.incoming import Incoming
 from bot.web.patient import whose
-from bot.web.pdf_page import SMALL, TITLE, line, new_page, title
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
 
@@ -94,6 +93,8 @@ def _html(paper: Paper, made_on: str) -> str:
 
 
 def _pdf(paper: Paper, made_on: str) -> bytes:
+    from bot.web.pdf_page import SMALL, TITLE, line, new_page, title  # brings fpdf, which takes 0.3 s of a start
+
     page = new_page(paper.title, "en-GB", made_on)
     line(page, paper.title, TITLE, bold=True)
     for section in paper.sections:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from bot.handoff.roles import READ
-from bot.web.inbox import acts, item_view, pdf
+from bot.web.inbox import acts, copy_facts, item_view
 from bot.web.inbox.acts import EXPORTED, PRINTED, Desk
 from bot.web.inbox.door import Form, page_of, signed_in
 from bot.web.inbox.item import ITEM, id_of
@@ -41,12 +41,14 @@ def routes() -> list[Route]:
 async def to_print(request: Request, desk: Desk, form: Form) -> Response:
     """GET /inbox/{id}/print: the whole item as one page without forms."""
     paper, shown = await in_thread(_copied, desk, id_of(request), PRINTED)
-    listed = pdf.facts(paper, shown)
+    listed = copy_facts.facts(paper, shown)
     return page_of(request, "inbox/print.html", desk=paper, made=paper.time(), listed=listed, **shown)
 
 
 async def as_pdf(request: Request, desk: Desk, form: Form) -> Response:
     """GET /inbox/{id}.pdf: the same as a file. Its name says nothing of the person."""
+    from bot.web.inbox import pdf  # brings fpdf, which takes 0.3 s of a start
+
     paper, shown = await in_thread(_copied, desk, id_of(request), EXPORTED)
     async with desk.services.making_a_file:  # one at a time: it is slow, and patients must not wait for it
         document = await in_thread(pdf.document, paper, shown)
