@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from bot.store.models import Conversation, Offer, PatientSession
-from bot.store.session import insert_once, now
+from bot.store.models import Conversation, Event, Offer, PatientSession
+from bot.store.session import insert_all_once, insert_once, now
 
 BOT, WAITING, HUMAN, CLOSED = "bot", "waiting", "human", "closed"
 # When the open question was asked, inside `Conversation.pending`.
@@ -37,6 +37,15 @@ ALLOWED: frozenset[tuple[str, str]] = frozenset(
         (CLOSED, WAITING),
     }
 )
+
+# Made once: to put a statement together takes longer than SQLite takes to answer it.
+_LOCKED = (
+    select(Conversation)
+    .where(Conversation.id == bindparam("conversation"))
+    .with_for_update()
+    .execution_options(populate_existing=True)
+)
+_HELD = "held_conversations"
 
 
 class UnknownConversation(LookupError):
@@ -152,18 +161,30 @@ def locked_conversation(session: Session, conversation_id: str) -> Conversation:
     """The conversation, read afresh and held against other writers until the transaction ends.
 
     Whatever changes a conversation, its events or its handoffs takes this lock first: one order of
-    locks, so no deadlocks.
+    locks, so no deadlocks. Asked for again in the same transaction it is not read again: nobody else can change it.
     Raises UnknownConversation.
     """
-    found = session.execute(
-        select(Conversation)
-        .where(Conversation.id == conversation_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).scalar_one_or_none()
-    if found is None:
-        raise UnknownConversation
-    return found
+    held = _held(session)
+    if conversation_id not in held:
+        found = session.execute(_LOCKED, {"conversation": conversation_id}).scalar_one_or_none()
+        if found is None:
+            raise UnknownConversation
+        held[conversation_id] = found
+    return held[conversation_id]
+
+
+def held_conversation(session: Session, conversation_id: str) -> Conversation | None:
+    """The conversation if this transaction has locked it."""
+    return _held(session).get(conversation_id)
+
+
+def _held(session: Session) -> dict[str, Conversation]:
+    """What the session's present transaction has locked."""
+    transaction, held = session.info.get(_HELD, (None, None))
+    if held is None or transaction is not session.get_transaction():
+        held = {}
+        session.info[_HELD] = (session.get_transaction(), held)
+    return held
 
 
 def set_state(session: Session, conversation_id: str, state: str, holder: str | None = None) -> Conversation:
@@ -235,10 +256,30 @@ def set_hold(session: Session, conversation_id: str, hold: dict[str, Any] | None
 
 def offer(session: Session, conversation_id: str, payloads: Iterable[str]) -> None:
     """Remembers payloads that buttons offer in this conversation."""
-    for payload in dict.fromkeys(payloads):
-        insert_once(session, Offer, conversation_id=conversation_id, payload=payload)
+    rows = [{"conversation_id": conversation_id, "payload": payload} for payload in dict.fromkeys(payloads)]
+    insert_all_once(session, Offer, rows)
 
 
 def was_offered(session: Session, conversation_id: str, payload: str) -> bool:
     """Whether a button of this conversation ever offered exactly this payload."""
     return session.get(Offer, (conversation_id, payload)) is not None
+
+
+def unanswered(
+    session: Session, clinics: Iterable[str], since: datetime, until: datetime, limit: int
+) -> list[tuple[Conversation, Event]]:
+    """Conversations of the assistant whose last word, between two times, is the patient's, with that event."""
+    found = session.execute(
+        select(Conversation, Event)
+        .join(Event, (Event.conversation_id == Conversation.id) & (Event.seq == Conversation.last_seq))
+        .where(
+            Conversation.clinic.in_(tuple(clinics)),
+            Conversation.updated_at.between(since, until),
+            Conversation.state.in_((BOT, WAITING)),
+            Event.author == "patient",
+            Event.client_id.is_not(None),
+        )
+        .order_by(Event.at)
+        .limit(limit)
+    )
+    return [(conversation, event) for conversation, event in found]

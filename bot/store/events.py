@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from bot.store.columns import storable, storable_text
@@ -16,6 +16,12 @@ from bot.store.session import now
 
 PATIENT, BOT, CLINICIAN, SYSTEM = "patient", "bot", "clinician", "system"
 MESSAGE, STATE = "message", "state"
+
+# Made once: to put a statement together takes longer than SQLite takes to answer it.
+_OF = select(Event).where(Event.conversation_id == bindparam("conversation"))
+_WITH = _OF.where(Event.client_id == bindparam("client_id"))
+_AFTER = _OF.where(Event.seq > bindparam("seq")).order_by(Event.seq).limit(bindparam("most"))
+_LATEST = _OF.order_by(Event.seq.desc()).limit(bindparam("most"))
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,7 @@ def append_event(
     client_id = None if client_id is None else storable_text(client_id)
     conversation = locked_conversation(session, conversation_id)
     if client_id is not None:
-        earlier = session.execute(
-            select(Event).where(Event.conversation_id == conversation_id, Event.client_id == client_id)
-        ).scalar_one_or_none()
+        earlier = event_with(session, conversation_id, client_id)
         if earlier is not None:
             return Appended(earlier, created=False)
     at = now(session)
@@ -72,26 +76,27 @@ def append_event(
     return Appended(event, created=True)
 
 
+def event_with(session: Session, conversation_id: str, client_id: str) -> Event | None:
+    """The event that this client id wrote."""
+    given = {"conversation": conversation_id, "client_id": client_id}
+    found: Event | None = session.execute(_WITH, given).scalar_one_or_none()
+    return found
+
+
 def events_after(session: Session, conversation_id: str, seq: int, limit: int = 200) -> list[Event]:
     """Up to `limit` events with a number above `seq`, oldest first."""
-    return list(
-        session.execute(
-            select(Event)
-            .where(Event.conversation_id == conversation_id, Event.seq > seq)
-            .order_by(Event.seq)
-            .limit(limit)
-        ).scalars()
-    )
+    given = {"conversation": conversation_id, "seq": seq, "most": limit}
+    return list(session.execute(_AFTER, given).scalars())
 
 
 def latest_events(
     session: Session, conversation_id: str, limit: int, author: str | None = None, before: int | None = None
 ) -> list[Event]:
     """The last `limit` events (of one author, below number `before`, if given), oldest first."""
-    query = select(Event).where(Event.conversation_id == conversation_id)
+    query = _LATEST
     if author is not None:
         query = query.where(Event.author == author)
     if before is not None:
         query = query.where(Event.seq < before)
-    newest_first = session.execute(query.order_by(Event.seq.desc()).limit(limit)).scalars().all()
+    newest_first = session.execute(query, {"conversation": conversation_id, "most": limit}).scalars().all()
     return list(reversed(newest_first))

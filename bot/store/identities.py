@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from bot.store.conversations import extend_token, hash_token
@@ -17,6 +17,17 @@ from bot.store.session import insert_once, now
 SIGNED_SECONDS = 1_200
 # A session is not written for every request: only when it has lost so many seconds since it was last extended.
 EXTENDED_EVERY = 60
+
+# Made once: to put a statement together takes longer than SQLite takes to answer it.
+_KNOWN = (
+    select(Conversation, PatientSession)
+    .join(PatientSession, PatientSession.conversation_id == Conversation.id)
+    .where(
+        PatientSession.token_hash == bindparam("token_hash"),
+        PatientSession.expires_at > bindparam("at"),
+        PatientSession.revoked_at.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -34,15 +45,7 @@ class Known:
 
 def known(session: Session, token: str) -> Known | None:
     """What `token` opens; None where it is unknown, over or revoked."""
-    found = session.execute(
-        select(Conversation, PatientSession)
-        .join(PatientSession, PatientSession.conversation_id == Conversation.id)
-        .where(
-            PatientSession.token_hash == hash_token(token),
-            PatientSession.expires_at > now(session),
-            PatientSession.revoked_at.is_(None),
-        )
-    ).first()
+    found = session.execute(_KNOWN, {"token_hash": hash_token(token), "at": now(session)}).first()
     return Known(found[0], found[1].expires_at, found[1].slides) if found else None
 
 

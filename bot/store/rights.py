@@ -12,7 +12,7 @@ from bot.store import audit, traces
 from bot.store.columns import storable_text
 from bot.store.conversations import conversation_with, locked_conversation
 from bot.store.dialogue import erase_dialogue, erase_words, truncate_log
-from bot.store.events import PATIENT
+from bot.store.events import PATIENT, event_with
 from bot.store.handoffs import OPEN, QUIET, WITHDRAWN, attached_to, handoffs_in, lies_quiet
 from bot.store.models import (
     Audit,
@@ -59,9 +59,7 @@ def is_erased(conversation: Conversation) -> bool:
 
 def message_of(session: Session, conversation_id: str, client_id: str) -> Event | None:
     """The patient's message with this client id, if it stands in the log."""
-    mine = (Event.conversation_id == conversation_id, Event.client_id == storable_text(client_id))
-    found: Event | None = session.execute(select(Event).where(*mine)).scalar_one_or_none()
-    return found
+    return event_with(session, conversation_id, storable_text(client_id))
 
 
 def kept(session: Session, conversation_id: str) -> dict[str, Any]:

@@ -137,8 +137,17 @@ def insert_once(session: Session, model: Any, **values: Any) -> bool:
     return bool(session.execute(statement).rowcount == 1)
 
 
+def insert_all_once(session: Session, model: Any, rows: list[dict[str, Any]]) -> None:
+    """Inserts rows of the same columns, in one go, but for those whose key is there. Safe under concurrency."""
+    if rows:
+        dialect = session.get_bind().dialect.name
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        session.execute(insert(model.__table__).on_conflict_do_nothing(), rows)
+
+
 def upgrade(url: str, revision: str = "head") -> None:
-    """Brings the database at `url` to `revision`. One transaction; safe if several processes do it at once.
+    """Brings the database at `url` to `revision`. One transaction; safe if several processes do it at once. Tables that
+    a later version of the program has migrated stay as they are.
 
     Raises DatabaseUnavailable where the database cannot be reached.
     """
@@ -155,6 +164,8 @@ def _migrate(url: str, direction: str, revision: str) -> None:
     from alembic import command
     from alembic.config import Config
 
+    from bot.store.schema import State, state_of
+
     engine = _engine(url, migrating=True)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
@@ -166,6 +177,8 @@ def _migrate(url: str, direction: str, revision: str) -> None:
                 if engine.dialect.name == "postgresql":
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
                 config.attributes["connection"] = connection
+                if (direction, revision) == ("upgrade", "head") and state_of(connection) is State.NEWER:
+                    return  # this program was gone back to; the tables of the later one serve it too
                 getattr(command, direction)(config, revision)
     finally:
         engine.dispose()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from bot import safety
+from bot.safety import Screening
 from bot.store import conversations, gaps
 from bot.store.columns import storable_text
 from bot.store.session import DatabaseUnavailable
@@ -25,6 +27,13 @@ from bot.web.services import Services, in_thread
 from bot.web.stream import conversation_topic
 
 log = structlog.get_logger(__name__)
+# Plans whose answer is Rasa's: silence in its place must be explained.
+AWAITED = (planning.CONVERSE, planning.CLEARED)
+# Seconds after which the patient is told that an answer takes longer.
+TOLD_AFTER = 2.5
+# Turns under way in this process above which a new one would not be answered in time.
+MOST_WAITING = 100
+Reading = asyncio.Future[dict[str, Any]]
 # Ids of replies that the web app gives itself: Rasa's twin of them is not shown a second time.
 SAID_HERE = ("safety/", "handoff/")
 # What Rasa hears in place of our own buttons: after a withdrawal as if the note that it asks for had been skipped.
@@ -40,8 +49,47 @@ def rasa_hears(plan: Plan) -> bool:
     return plan.kind in (planning.PERSON_ASKED, planning.WITHDRAWN, planning.CONVERSE)
 
 
-async def converse(services: Services, incoming: Incoming, plan: Plan, denied: Collection[str] = ()) -> None:
-    if not await in_thread(_still_said, services, incoming, plan):
+def answer_later(
+    services: Services, incoming: Incoming, plan: Plan, screening: Screening, reading: Reading | None = None
+) -> None:
+    """Let Rasa answer a message that is in the log, after the earlier ones of its conversation, in the background. The
+    patient hears within seconds that it takes longer, or that it is too much for now."""
+    awaited = plan.kind in AWAITED
+    if awaited and services.waiting >= MOST_WAITING:
+        log.error("too_busy", waiting=services.waiting)
+        services.aside(_say_instead(services, incoming, "too_busy"))
+        return
+    slow = asyncio.create_task(_tell_if_slow(services, incoming)) if awaited else None
+    waits = services.busy(incoming.conversation_id)
+
+    async def turn() -> None:
+        try:
+            await _converse(services, incoming, plan, screening, reading, waits)
+        finally:
+            if slow is not None:
+                slow.cancel()
+
+    services.in_order(incoming.conversation_id, turn())
+
+
+async def _tell_if_slow(services: Services, incoming: Incoming) -> None:
+    """Cancelled once there is an answer. On the page alone: it says something of now, not of the conversation."""
+    await asyncio.sleep(TOLD_AFTER)
+    body = bodies.notice("still_working", incoming.clinic, services.wording)
+    services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, body)})
+
+
+async def _converse(
+    services: Services,
+    incoming: Incoming,
+    plan: Plan,
+    screening: Screening,
+    reading: Reading | None,
+    waits: bool,
+) -> None:
+    """Rasa's answer into the log. `screening` and `reading` are of this message, so that Rasa repeats neither; `waits`:
+    whether other turns of the conversation came first."""
+    if waits and await _was_erased(services, incoming, plan):
         return
     topic = conversation_topic(incoming.conversation_id)
     if plan.kind != planning.ALARM:  # there nothing more will be said: no sign that promises it
@@ -49,6 +97,8 @@ async def converse(services: Services, incoming: Incoming, plan: Plan, denied: C
     payload = RASA_HEARS.get(plan.kind, incoming.payload)
     text = storable_text(plan.text or incoming.text)  # as it is kept: half a character cannot be sent on
     try:
+        if reading is None or text != incoming.text:
+            reading = read_aside(services, text)
         replies = await services.assistant.say(
             conversation=incoming.conversation_id,
             message_id=incoming.key,
@@ -56,8 +106,8 @@ async def converse(services: Services, incoming: Incoming, plan: Plan, denied: C
             clinic=incoming.clinic.id,
             numbers=incoming.clinic.numbers,
             payload=payload,
-            denied=tuple(sorted({*plan.denied, *denied})),
-            reading=None if payload else await in_thread(services.read_message, text),
+            screened=None if payload else _screened(plan, screening, text),
+            reading=None if payload else await reading,
         )
         if tutoring.wants_facts(replies):
             incoming = replace(incoming, facts=await tutoring.noted(services, incoming.conversation_id))
@@ -65,20 +115,38 @@ async def converse(services: Services, incoming: Incoming, plan: Plan, denied: C
     except Exception as error:  # whatever it was, a question must not end in silence
         cause = str(error) if isinstance(error, AssistantUnavailable) else type(error.__cause__ or error).__name__
         log.error("no_answer", cause=cause)
-        if plan.kind in (planning.CONVERSE, planning.CLEARED):
-            await _apologise(services, incoming)
+        if plan.kind in AWAITED:
+            await _say_instead(services, incoming, "cannot_answer")
     finally:
         services.hub.wake(topic, {"status": {"open": False}})
         services.news(incoming.conversation_id, incoming.clinic.id)
 
 
-def _still_said(services: Services, incoming: Incoming, plan: Plan) -> bool:
-    """Whether the message was not erased while it waited. Where the log cannot be read nothing was erased either."""
-    try:
+def read_aside(services: Services, text: str) -> Reading:
+    """Begin to read a message (repaired texts and vectors) while something else is done with it."""
+    reading = asyncio.ensure_future(in_thread(services.read_message, storable_text(text)))
+    reading.add_done_callback(lambda done: done.cancelled() or done.exception())  # also where nobody waits for it
+    return reading
+
+
+def _screened(plan: Plan, screening: Screening, text: str) -> dict[str, Any]:
+    """What Rasa must know of the screening: the alarm, if there is one, so that the dialogue leaves a form. Questions
+    are put here, and words that a No has cleared are not about safety any more."""
+    alarm = screening.tier not in planning.NO_ALARM and not screening.ask and plan.kind != planning.CLEARED
+    return {"found": screening.as_dict() if alarm else None, "plain_no": safety.is_plain_no(text)}
+
+
+async def _was_erased(services: Services, incoming: Incoming, plan: Plan) -> bool:
+    """Whether the message was erased while it waited. Where the log cannot be read nothing was erased either."""
+
+    def read() -> bool:
         with services.db.read() as session:
             return still_said(session, incoming.conversation_id, incoming.key, _earlier(incoming, plan))
+
+    try:
+        return not await in_thread(read)
     except DatabaseUnavailable:
-        return True
+        return False
 
 
 def _earlier(incoming: Incoming, plan: Plan) -> str:
@@ -86,9 +154,9 @@ def _earlier(incoming: Incoming, plan: Plan) -> str:
     return plan.text if plan.text != incoming.text else ""
 
 
-async def _apologise(services: Services, incoming: Incoming) -> None:
-    """Say that no answer can be given: in the log, or on the page alone where the log cannot be written."""
-    body = bodies.notice("cannot_answer", incoming.clinic, services.wording)
+async def _say_instead(services: Services, incoming: Incoming, key: str) -> None:
+    """Say why there is no answer: in the log, or on the page alone where the log cannot be written."""
+    body = bodies.notice(key, incoming.clinic, services.wording)
     body["buttons"] = [{"title": services.wording.labels["talk_to_person"], "payload": bodies.PERSON}]
 
     def write() -> None:
@@ -98,6 +166,7 @@ async def _apologise(services: Services, incoming: Incoming) -> None:
 
     try:
         await in_thread(write)
+        services.news(incoming.conversation_id)
     except DatabaseUnavailable:
         services.hub.wake(conversation_topic(incoming.conversation_id), {"unsaved": unsaved(services, body)})
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.safety import is_plain_no
 from bot.safety.check import NO
-from bot.store import events, rights
+from bot.store import conversations, events, rights
 from bot.store.models import Event
 from bot.web import check
 from bot.web.bodies import answer_in
@@ -24,6 +24,7 @@ LATEST = 80
 # A report may be pasted a message or two after it was asked for: it must not be taken for a message and kept.
 LINGERING, LINGERING_TURNS, LINGERS = ("scan:report",), 2, "+"
 REFUSED_IDS = "safety/safety_refused"
+_READ = "latest_events"
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,23 @@ def heard(session: Session, conversation_id: str) -> Heard:
     return heard_in(latest(session, conversation_id))
 
 
-def latest(session: Session, conversation_id: str) -> list[Event]:
-    return events.latest_events(session, conversation_id, LATEST)
+def latest(session: Session, conversation_id: str) -> Sequence[Event]:
+    """The last events, oldest first. Within a transaction that holds the conversation they are read once."""
+    held = conversations.held_conversation(session, conversation_id)
+    if held is None:
+        return events.latest_events(session, conversation_id, LATEST)
+    now_at, known = session.info.get(_READ, (None, ()))
+    if now_at != (conversation_id, held.last_seq):
+        known = events.latest_events(session, conversation_id, LATEST)
+        session.info[_READ] = ((conversation_id, held.last_seq), known)
+    return known
 
 
 def heard_in(log: Sequence[Event]) -> Heard:
     """The same from events, oldest first."""
     typed = [text for event in log if event.author == events.PATIENT and (text := _typed(event.body))]
-    facts = [fact for event in log if event.author == events.PATIENT for fact in check.facts_of(_payload(event.body))]
+    pressed = [payload for event in log if event.author == events.PATIENT and (payload := _payload(event.body))]
+    facts = [fact for payload in pressed for fact in check.facts_of(payload)]
     return Heard(tuple(typed[-HISTORY:]), _denied(log), frozenset(facts), _offered(log), _awaits(log))
 
 
@@ -162,4 +172,4 @@ def _category_denied(body: Mapping[str, Any], open_category: str) -> str:
     if payload:
         category, answer = answer_in(payload) or ("", "")
         return category if answer == NO else ""
-    return open_category if is_plain_no(str(body.get("text") or "")) else ""
+    return open_category if open_category and is_plain_no(str(body.get("text") or "")) else ""

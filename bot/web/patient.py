@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import structlog
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -19,6 +20,7 @@ from bot.content import Clinic
 from bot.store import events, identities
 from bot.store.session import DatabaseUnavailable
 from bot.web import bodies, forms, turns
+from bot.web.heard import Heard, heard
 from bot.web.incoming import Incoming, unsaved, unsaved_words
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
@@ -30,6 +32,8 @@ MOST_CHARACTERS = 4_000
 HEARTBEAT_SECONDS = 15.0
 STREAM_SECONDS = 600.0
 LONGEST_POLL = 25.0
+# Seconds in which a sender hears of a message, whatever the database does.
+TOLD_WITHIN = 2.8
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 KINDS = ("text", "button", "answer")
 # Of an event, as databases count; SQLite cannot even be asked for one far above it.
@@ -50,8 +54,15 @@ async def send_message(request: Request) -> Response:
     asked = await read_json(request)
     titled = asked.get("kind") in ("button", "answer")  # then the text is ours, a button's
     typed = forms.typed_in(asked.get("answers")) if titled else asked.get("text")
-    with not_swallowed(services, typed if isinstance(typed, str) else ""):
-        return JSONResponse({"seq": await _take(request, services, asked)}, 202)
+    words = typed if isinstance(typed, str) else ""
+    with not_swallowed(services, words):
+        taking = asyncio.ensure_future(_take(request, services, asked))
+        taking.add_done_callback(lambda done: done.cancelled() or done.exception())  # also where nobody waits for it
+        await asyncio.wait({taking}, timeout=TOLD_WITHIN)
+        if not taking.done():  # it goes on, and the same client_id finds what came of it
+            slow = unsaved(services, bodies.notice("slow_to_store", services.clinic(""), services.wording))
+            raise Problem("slow", events=alarm_words(services, Incoming("", services.clinic(""), "", words)) or [slow])
+        return JSONResponse({"seq": taking.result()}, 202)
 
 
 async def _take(request: Request, services: Services, asked: dict[str, Any]) -> int:
@@ -72,7 +83,10 @@ async def _take(request: Request, services: Services, asked: dict[str, Any]) -> 
         raise Problem("bad_field", "kind must be answer where payload names a form.")
     if form:
         text = forms.typed_in(asked.get("answers"))
-    clinic, conversation_id = await whose(request, services, text, payload)
+    lately: list[Heard] = []
+    clinic, conversation_id = await whose(
+        request, services, text, payload, lambda session, conversation: lately.append(heard(session, conversation))
+    )
     incoming = Incoming(conversation_id, clinic, client_id, text, payload, reply_to)
     if kind == "text" and not text.strip():
         raise Problem("empty")
@@ -85,7 +99,7 @@ async def _take(request: Request, services: Services, asked: dict[str, Any]) -> 
         raise Problem("too_many", events=shown or [busy], retry_after=wait)
     if form:
         incoming = await _with_answers(services, incoming, form, asked.get("answers"))
-    return await turns.receive(services, incoming)
+    return await turns.receive(services, incoming, *lately)
 
 
 async def _with_answers(services: Services, incoming: Incoming, form: str, answers: Any) -> Incoming:
@@ -226,14 +240,27 @@ async def _after(services: Services, conversation_id: str, after: int, token: st
     return await in_thread(read)
 
 
-async def whose(request: Request, services: Services, text: str = "", payload: str = "") -> tuple[Any, str]:
-    """The clinic and conversation of the request's session. Raises Problem, with safety words if they are due."""
+async def whose(
+    request: Request,
+    services: Services,
+    text: str = "",
+    payload: str = "",
+    also: Callable[[Session, str], None] | None = None,
+) -> tuple[Any, str]:
+    """The clinic and conversation of the request's session. `also` reads more of the conversation in the same go; if it
+    cannot, the request goes on without. Raises Problem, with safety words if they are due."""
     token = bearer(request)
     asked = request.path_params["conversation"]
 
     def find() -> identities.Known | None:
         with services.db.read() as session:
-            return identities.known(session, token)
+            found = identities.known(session, token)
+            if also is not None and found is not None and found.conversation.id == asked:
+                try:
+                    also(session, asked)
+                except Exception as error:
+                    log.error("history_not_read", cause=type(error.__cause__ or error).__name__)
+            return found
 
     unread = Incoming("", services.clinic(""), "", text, payload)
     looking = asyncio.create_task(in_thread(find))

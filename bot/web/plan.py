@@ -72,7 +72,6 @@ class Plan:
     kind: str
     finding: Finding | None = None
     text: str = ""
-    denied: tuple[str, ...] = ()
     step: Step | None = None
     also: Finding | None = None
     question: Finding | None = None
@@ -122,7 +121,7 @@ def plan(situation: Situation, said: Said, screening: Screening) -> Plan:
         earlier = str((situation.pending or {}).get("text", ""))
         language = "" if situation.hold else language_of(earlier) or ""
         heard = "" if situation.hold or language else earlier
-        return Plan(CLEARED, asked, heard, (asked.category,), answer=answer, language=language)
+        return Plan(CLEARED, asked, heard, answer=answer, language=language)
     if said.payload == WITHDRAW:
         return Plan(WITHDRAWN, text=said.text)
     if screening.ask and finding is not None:

@@ -27,6 +27,7 @@ PROBLEMS: dict[str, tuple[int, str, str]] = {
     "open_handoff": (409, "A message is with the clinic's people", "Erase it when they have closed it."),
     "too_many": (429, "Too many messages", "Wait a minute, then send again."),
     "not_stored": (503, "The message could not be saved", "Send it again with the same client_id."),
+    "slow": (503, "It takes longer than usual to save the message", "Send it again with the same client_id."),
     "not_found": (404, "There is nothing at this address", "Check the address."),
     "not_allowed": (405, "This address does not take this method", "See GET /v1/schema."),
     "internal": (500, "Something went wrong on our side", "Try again in a few minutes."),

@@ -27,7 +27,7 @@ from bot.store.models import Conversation
 from bot.web import bodies, check, consent, forms, tutoring
 from bot.web import plan as planning
 from bot.web.alarms import alarm, append, hand_over, take_back
-from bot.web.conversing import converse, rasa_hears
+from bot.web.conversing import answer_later, rasa_hears, read_aside
 from bot.web.heard import NOTHING_HEARD, Heard, heard, last_said, latest, refusals
 from bot.web.incoming import Incoming, unsaved, unsaved_words
 from bot.web.plan import Plan, Said, Situation
@@ -48,12 +48,16 @@ class _Recorded:
     plan: Plan | None
 
 
-async def receive(services: Services, incoming: Incoming) -> int:
-    """Take one message in; returns its number in the event log. Raises Problem."""
+async def receive(services: Services, incoming: Incoming, lately: Heard | None = None) -> int:
+    """Take one message in; returns its number in the event log. `lately`: what was said before it, where that has been
+    read. Raises Problem."""
     known: list[Heard] = []
+    # Read while it is screened and stored: to encode it takes as long as everything else here.
+    reading = None if incoming.payload else read_aside(services, incoming.text)
     early = asyncio.create_task(_words_if_slow(services, incoming, known))
     try:
-        lately = await _heard_lately(services, incoming)
+        if lately is None:
+            lately = await _heard_lately(services, incoming)
         known.append(lately)
         said = Said(incoming.text, incoming.payload or check.pressed_by(incoming.text, lately.offered))
         try:
@@ -78,7 +82,7 @@ async def receive(services: Services, incoming: Incoming) -> int:
         return recorded.seq
     services.news(incoming.conversation_id, incoming.clinic.id)
     if rasa_hears(plan):
-        services.in_order(incoming.conversation_id, converse(services, incoming, plan, lately.denied))
+        answer_later(services, incoming, plan, screening, reading)
     return recorded.seq
 
 

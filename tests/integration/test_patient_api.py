@@ -17,7 +17,7 @@ from bot.web import bodies, turns
 from bot.web import patient as patient_api
 from bot.web.assistant import AssistantUnavailable
 from bot.web.bodies import PERSON, SAFETY_RELEASE
-from bot.web.conversing import converse
+from bot.web.conversing import answer_later
 from bot.web.incoming import Incoming, unsaved
 from bot.web.plan import Plan
 from bot.web.services import Services
@@ -321,7 +321,7 @@ async def test_a_turn_that_runs_twice_says_nothing_twice(patient: Patient, servi
     await services.finish_turns(5.0)
     clinic = services.clinic("demo")
     incoming = Incoming(patient.conversation, clinic, "message-twice", QUESTION)
-    await converse(services, incoming, Plan("converse", text=QUESTION))
+    answer_later(services, incoming, Plan("converse", text=QUESTION), turns.screen(incoming))
     assert ids(await patient.heard(seq)) == ["pain/why_it_persists"]
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.content import Clinic, load_clinics, load_wording
 from bot.content.hours import DAYS, read_hours
+from bot.screening import screen
 from bot.settings import Settings
 from bot.store import events
 from bot.store.handoffs import handoffs_in
@@ -54,6 +55,9 @@ class ScriptedRasa:
         if self.error is not None:
             raise self.error
         return self.replies
+
+    async def ready(self) -> bool:
+        return True
 
 
 def make_services(folder: Path, rasa: Any, **limits: int) -> Services:
@@ -164,7 +168,8 @@ async def after(patient: Patient, response: httpx.Response) -> list[dict[str, An
 
 
 def door(services: Services) -> httpx.AsyncClient:
-    """A line to the app, which is not started: no worker, no warm-up."""
+    """A line to the app, which is not started: no worker, and of its warm-up only what messages wait for."""
+    screen("warm up")
     app = create_app(services.settings, services)
     app.state.services = services
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
