@@ -14,7 +14,7 @@ SLOW_TESTS := tests/nlu tests/integration tests/browser
 FAST := $(PY) -m pytest $(FAST_TESTS) -n auto
 STAMP := $(VENV)/.installed-$(PYTHON_VERSION)
 
-.PHONY: help run test install train check lint format unit browser-ready test-310 bench clean
+.PHONY: help run test install train check lint format unit browser-ready test-310 bench sbom audit check-fresh clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,7 +44,7 @@ $(STAMP): pyproject.toml uv.lock .python-version | $(if $(filter .tools/bin/uv,$
 	@PYENV_VERSION=$(PYTHON_VERSION) $(UV) sync --frozen --quiet --compile-bytecode --python $(PYTHON_VERSION) || { \
 	  echo "The environment could not be made. It needs Python $(PYTHON_VERSION) (3.10 and 3.11 also work: make PYTHON_VERSION=3.11 run),"; \
 	  echo "Linux on x86-64, and a package index. Debian or Ubuntu: apt-get install python3 python3-venv"; exit 1; }
-	@$(PY) -c "import onnxruntime, psycopg2, spacy" || { \
+	@ORT_DISABLE_TELEMETRY=1 $(PY) -c "import onnxruntime, psycopg2, spacy" || { \
 	  echo "A C library is missing (named above). Debian or Ubuntu: apt-get install libgomp1 libstdc++6"; exit 1; }
 	@touch $@
 
@@ -76,8 +76,17 @@ test-310: ## The fast suites and one train-and-talk test on Python 3.10
 	@.venv-310/bin/python -m pytest $(FAST_TESTS) -n auto
 	@.venv-310/bin/python -m pytest tests/integration/test_talk.py
 
-bench: install ## Measure beside stock Rasa (makes its own environment, 2.5 GB) and write benchmarks/results
-	@$(VENV)/bin/pne bench
+bench: install ## Measure everything beside stock Rasa (BENCH_ARGS="--only sse"; stock's own environment takes 2.5 GB)
+	@$(VENV)/bin/pne bench $(BENCH_ARGS)
+
+sbom: install ## Write var/sbom.cdx.json: every package with version, hash and licence (CycloneDX)
+	@$(PY) deploy/sbom.py var/sbom.cdx.json
+
+audit: | $(if $(filter .tools/bin/uv,$(UV)),.tools/bin/uv) ## Ask OSV about known vulnerabilities of every locked package; fails where it cannot be asked
+	@$(UV) audit --preview-features audit-command --frozen $(AUDIT_ARGS)
+
+check-fresh: ## Clone what is committed, build with empty caches, train, test, start, ask (about ten minutes)
+	@python3 -m tests.support.fresh
 
 clean: ## Remove environments, models and what runs have made (var/ holds the development database)
 	@rm -rf .venv .venv-310 .tools models .rasa var benchmarks/stock/.venv

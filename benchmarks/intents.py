@@ -88,17 +88,15 @@ def accuracy(classifier: Classifier, rows: Rows) -> float:
     """Percent of messages whose best-ranked label is theirs."""
     normalise, encode = load_normaliser(), load_encoder()
     cleaned = [normalise(text) for text, _ in rows]
-    right = [
-        classifier.predict(text, vector).label == label
-        for text, vector, (_, label) in zip(cleaned, encode(cleaned), rows, strict=True)
-    ]
+    guesses = classifier.predict(cleaned, encode(cleaned))
+    right = [guess.label == label for guess, (_, label) in zip(guesses, rows, strict=True)]
     return 100 * sum(right) / len(right)
 
 
 def scores(classifier: Classifier, texts: Sequence[str]) -> list[float]:
     normalise, encode = load_normaliser(), load_encoder()
     cleaned = [normalise(text) for text in texts]
-    return [classifier.predict(text, vector).score for text, vector in zip(cleaned, encode(cleaned), strict=True)]
+    return [guess.score for guess in classifier.predict(cleaned, encode(cleaned))]
 
 
 if __name__ == "__main__":

@@ -1,118 +1,104 @@
-"""This assistant for measuring: trained afresh, its parts started on ports and databases of their own."""
+"""This assistant for measuring: its parts started on ports and databases of their own."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
-import re
-import resource
-import sqlite3
-import subprocess
-import sys
+import json
 import time
 import uuid
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-import httpx
 
-from benchmarks.load import CHANNEL_PATH, SECRET_HEADER, Channel, NoReply, Patient, message, with_http
-from benchmarks.process import BenchmarkFailed, Server, folder_mb, free_port, start
+from benchmarks.load import with_http
+from benchmarks.process import Server, free_port, start, status_of, text_of, until_ready
+from benchmarks.talkers import CHANNEL_PATH, SECRET_HEADER, Channel, Patient, message
+from bot import safety
 from bot.processes import Part, parts
+from bot.screening import screen
 from bot.settings import ROOT, Settings, read_settings
-from bot.store.session import upgrade
-from bot.training import rasa_environment
-from bot.web.app import message_reader
+from bot.store.session import Database, connect, upgrade
+from bot.web.plan import NO_ALARM
 
-READY_SECONDS = 300.0
-_PROJECT = "pne-tutor"
-_SEED_CONVERSATION = "benchmark-history"
-_COLUMNS = "type_name, timestamp, intent_name, action_name, data"
-
-
-def train(folder: Path) -> tuple[Path, float, float]:
-    """Train our model into `folder` without any cache. Returns it, the seconds and the CPU seconds."""
-    settings = _settings(folder)
-    log = folder / "train.log"
-    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    command = [sys.executable, "-m", "bot.rasa_light", "train", "--force", "--fixed-model-name", "ours"]
-    environment = {**os.environ, **rasa_environment(settings)}
-    with log.open("wb") as output:
-        done = subprocess.run(
-            [*command, "--out", str(folder)], cwd=ROOT, env=environment, stdout=output, stderr=output
-        )
-    after, model = resource.getrusage(resource.RUSAGE_CHILDREN), folder / "ours.tar.gz"
-    if done.returncode != 0 or not model.exists():
-        raise BenchmarkFailed(f"Our model could not be trained:\n{log.read_text(errors='replace')[-3000:]}")
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return model, time.perf_counter() - began, cpu
-
-
-def environment_mb() -> tuple[float, float]:
-    """Megabytes of this environment: what the product needs, and with the tools of tests and development."""
-    needed = _needed_packages(_PROJECT)
-    extra = [
-        Path(str(item.locate_file(file)))
-        for item in importlib.metadata.distributions()
-        if _canonical(item.metadata["Name"]) not in needed
-        for file in item.files or ()
-    ]
-    prefix = Path(sys.prefix)
-    return folder_mb(prefix, without=extra), folder_mb(prefix)
+READY_PATHS = {"web": "/healthz", "rasa": "/webhooks/web/health", "actions": "/health"}
+NAMES = ("web", "rasa", "actions")
 
 
 @dataclass
 class Ours:
-    """Our processes. `servers` holds those that run, by name."""
+    """Our processes. `servers` holds those that run, by name; a second of a kind is ``web2``, ``rasa2``."""
 
     settings: Settings
     parts: dict[str, Part]
-    environment: dict[str, str]
-    url: str
+    urls: dict[str, str]
+    told: dict[str, dict[str, Any]] = field(default_factory=dict)
     servers: dict[str, Server] = field(default_factory=dict)
-    readings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, folder: Path, model: Path, readings: dict[str, dict[str, Any]]) -> Ours:
-        """New databases in `folder` and the commands of all parts; nothing is started yet."""
-        settings = _settings(folder)
+    def prepare(
+        cls, folder: Path, model: Path, told: dict[str, dict[str, Any]], **more: str
+    ) -> Ours:
+        """The commands of one web app, one Rasa and one action server; nothing is started yet.
+
+        Their databases are new SQLite files in `folder`, unless `more` (PNE_ variables) names others.
+        """
+        settings = settings_for(folder, **more)
         upgrade(settings.database_url)
-        made = {part.name: part for part in parts(settings, model)}
-        return cls(settings, made, _environment(settings), settings.public_url, readings=readings)
+        made = cls(settings, {}, {}, told)
+        for part in parts(settings, model):
+            made.add(part.name, part, settings)
+        return made
+
+    def add(self, name: str, part: Part, settings: Settings) -> None:
+        """One more process under a name of its own, with its settings as variables."""
+        kind = part.name
+        port = {"web": settings.port, "rasa": settings.rasa_port, "actions": settings.actions_port}[kind]
+        part.environment = {**as_environment(settings), **part.environment}
+        part.log = part.log.with_name(f"{name}.log")
+        self.parts[name] = part
+        self.urls[name] = f"http://127.0.0.1:{port}"
 
     def start(self, *names: str) -> None:
         for name in names:
             part = self.parts[name]
-            self.servers[name] = start(
-                name, part.command, ROOT, {**part.environment, **self.environment}, part.log
-            )
+            self.servers[name] = start(name, part.command, ROOT, part.environment, part.log)
 
     def stop(self) -> None:
-        for server in self.servers.values():
+        for server in reversed(list(self.servers.values())):
             server.stop()
         self.servers.clear()
 
     def channel(self, http: aiohttp.ClientSession) -> Channel:
-        return Channel(http, self.settings.rasa_url, self.settings.rasa_secret, self.readings)
+        return Channel(http, self.settings.rasa_url, self.settings.rasa_secret, self.told)
 
     def patient(self, http: aiohttp.ClientSession) -> Patient:
-        return Patient(http, self.url)
+        return Patient(http, [self.urls["web"]])
+
+    def database(self) -> Database:
+        return connect(self.settings.database_url)
 
     def first_answer(self, text: str) -> float:
         """Seconds from the start of the Rasa process to its first answer."""
-        body = message(uuid.uuid4().hex, text, self.readings[text])
+        body = json.dumps(message(uuid.uuid4().hex, text, self.told[text])).encode()
         headers = {SECRET_HEADER: self.settings.rasa_secret}
-        address = f"{self.settings.rasa_url}{CHANNEL_PATH}"
-        rasa = self.servers["rasa"]
-        return until_answered(rasa, lambda: httpx.post(address, json=body, headers=headers, timeout=30)) - rasa.spawned
+        rasa, address = self.servers["rasa"], f"{self.settings.rasa_url}{CHANNEL_PATH}"
+        return until_ready(rasa, lambda: status_of(address, body, headers) == 200) - rasa.spawned
 
-    def whole_first_answer(self, text: str) -> float:
-        """Seconds from the start of all processes to the first answer that a patient sees."""
+    def whole_first_answer(self, text: str) -> tuple[float, dict[str, float]]:
+        """Seconds from the start of all processes to the first answer that a patient sees, and for each process the
+        seconds until it answered."""
         began = min(server.spawned for server in self.servers.values())
-        self.wait_ready()
+        ready: dict[str, float] = {}
+
+        def all_ready() -> bool:
+            for name, server in self.servers.items():
+                if name not in ready and self.answers(name):
+                    ready[name] = time.perf_counter() - server.spawned
+            return len(ready) == len(self.servers) and self.everything_ready()
+
+        until_ready(self.servers["web"], all_ready, self.why_not)
 
         async def ask(http: aiohttp.ClientSession) -> None:
             patient = self.patient(http)
@@ -121,61 +107,30 @@ class Ours:
             await patient.close()
 
         with_http(ask)
-        return time.perf_counter() - began
+        return time.perf_counter() - began, ready
+
+    def answers(self, name: str) -> bool:
+        """Whether the process answers at all."""
+        return status_of(self.urls[name] + READY_PATHS[name.rstrip("0123456789")]) == 200
+
+    def everything_ready(self) -> bool:
+        return status_of(f"{self.urls['web']}/readyz") == 200
 
     def wait_ready(self) -> None:
-        until_answered(self.servers["web"], lambda: httpx.get(f"{self.url}/readyz", timeout=2))
+        """Until every running process answers, and, where web app and Rasa run, the web app says that all is ready."""
+        for name, server in self.servers.items():
+            until_ready(server, partial(self.answers, name))
+        if {"web", "rasa"} <= self.servers.keys():
+            until_ready(self.servers["web"], self.everything_ready, self.why_not)
 
-    def history_ms(self, sizes: Sequence[int], texts: Sequence[str], samples: int) -> dict[int, list[float]]:
-        """Milliseconds of one turn in conversations that already hold so many events, `samples` of each size.
-
-        One long conversation is talked for real; the others are copies of its beginning in the table.
-        """
-        table = sqlite3.connect(self.settings.tracker_url.removeprefix("sqlite:///"), timeout=30)
-
-        async def measure(http: aiohttp.ClientSession) -> dict[int, list[float]]:
-            channel = self.channel(http)
-            channel.conversation = _SEED_CONVERSATION
-            turn = 0
-            while _events(table, _SEED_CONVERSATION) < max(sizes) + 10:
-                await channel.ask(texts[turn % len(texts)])
-                turn += 1
-            found: dict[int, list[float]] = {size: [] for size in sizes}
-            for sample in range(samples):
-                for size in sizes:
-                    channel.conversation = uuid.uuid4().hex
-                    _copy_beginning(table, channel.conversation, size)
-                    found[size].append(1000 * await channel.ask(texts[(turn + sample) % len(texts)]))
-            return found
-
-        try:
-            return dict(with_http(measure))
-        except NoReply as error:
-            raise BenchmarkFailed(f"No answer in a long conversation: {error}") from None
-        finally:
-            table.close()
+    def why_not(self) -> str:
+        """What the web app says is missing, and who does not answer at all."""
+        silent = [name for name in self.servers if not self.answers(name)]
+        return f"no answer from: {', '.join(silent) or 'nobody'}; {text_of(self.urls['web'] + '/readyz')}"
 
 
-def until_answered(server: Server, ask: Callable[[], httpx.Response]) -> float:
-    """The moment at which `ask` first gets a 200. Raises BenchmarkFailed with the server's log."""
-    until = time.perf_counter() + READY_SECONDS
-    while time.perf_counter() < until and server.alive():
-        try:
-            if ask().status_code == 200:
-                return time.perf_counter()
-        except httpx.TransportError:
-            pass
-        time.sleep(0.02)
-    raise BenchmarkFailed(f"{server.name} gave no answer:\n{server.tail()}")
-
-
-def read_all(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The packed reading of each text, made once as the web app makes it for each message."""
-    read = message_reader()
-    return {text: read(text) for text in texts}
-
-
-def _settings(folder: Path) -> Settings:
+def settings_for(folder: Path, **more: str) -> Settings:
+    """Settings with free ports, databases in `folder`, and no limit on how much one address may ask."""
     port = free_port()
     return read_settings(
         {
@@ -190,51 +145,18 @@ def _settings(folder: Path) -> Settings:
             # Limits are there to stop what a load generator does.
             "PNE_RATE_PER_MINUTE": "1000000",
             "PNE_RATE_PER_ADDRESS": "1000000",
+            **more,
         }
     )
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def as_environment(settings: Settings) -> dict[str, str]:
     """`settings` as variables for the processes, which read them again for themselves."""
     return {item.metadata["variable"]: str(getattr(settings, item.name)) for item in fields(settings)}
 
 
-def _needed_packages(project: str) -> set[str]:
-    """The installed packages that `project` needs, itself included, without those of its dependency groups."""
-    needed: set[str] = set()
-    queue = [project]
-    while queue:
-        name = _canonical(queue.pop())
-        if name in needed:
-            continue
-        needed.add(name)
-        try:
-            required = importlib.metadata.requires(name) or ()
-        except importlib.metadata.PackageNotFoundError:
-            continue  # left out on purpose, such as TensorFlow
-        queue.extend(re.match(r"[A-Za-z0-9._-]+", line).group() for line in required)  # type: ignore[union-attr]
-    return needed
-
-
-def _canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _events(table: sqlite3.Connection, conversation: str) -> int:
-    found = table.execute("SELECT count(*) FROM events WHERE sender_id = ?", (conversation,))
-    return int(found.fetchone()[0])
-
-
-def _copy_beginning(table: sqlite3.Connection, conversation: str, size: int) -> None:
-    """The first events of the long conversation: whole turns only, `size` events or a few fewer."""
-    rows = table.execute(
-        f"SELECT {_COLUMNS} FROM events WHERE sender_id = ? ORDER BY id LIMIT ?",
-        (_SEED_CONVERSATION, size),
-    ).fetchall()
-    while rows and rows[-1][3] != "action_listen":
-        rows.pop()
-    table.executemany(
-        f"INSERT INTO events (sender_id, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",
-        [(conversation, *row) for row in rows],
-    )
-    table.commit()
+def screened(text: str) -> dict[str, Any]:
+    """What the web app tells Rasa of the screening of a message: what was raised, if anything was."""
+    found = screen(text)
+    raised = found.ask or found.tier not in NO_ALARM
+    return {"found": found.as_dict() if raised else None, "plain_no": safety.is_plain_no(text)}

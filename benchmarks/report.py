@@ -1,176 +1,131 @@
-"""From the samples of all rounds to figures with their spread, the JSON file and the table of the README."""
+"""The results as files: the JSON of everything, the tables in ``results``, the README and ``docs/performance.md``."""
 
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-OURS, STOCK, WHOLE = "ours", "stock", "whole"
+from benchmarks import scale
+from benchmarks.bars import bars, figures
+from benchmarks.results import Part, all_samples, newest_run, older
+from benchmarks.stats import spread
+from benchmarks.tables import BESIDE, OLDER_MARK, TABLES, bars_table, table
+
 START, END = "<!-- bench:start -->", "<!-- bench:end -->"
+JSON_FILE, TABLES_FILE = "latest.json", "latest.md"
+_NOTES = (
+    "Our Rasa process is spoken to through its real channel, with the message's reading as the web app sends it, and "
+    "keeps every turn in SQLite; stock Rasa answers over its REST channel and keeps conversations in memory.",
+    "Our whole product is three processes (web app, Rasa, actions) behind the patient API: screening, event log, "
+    "reading and reply by Server-Sent Events are in each turn, and every commit of the event log reaches the disk. The "
+    "bars of a turn and of turns a second are about it. The load generator shares the cores with everything.",
+    "Stock Rasa: 3.6.21, the configuration of `rasa init`, trained on the same intents, answers and rules.",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. `whole`: the same is measured for our whole product too."""
-
-    key: str
-    title: str
-    unit: str
-    digits: int = 0
-    whole: bool = False
-
-
-ROWS = (
-    Row("boot_s", "Start to first answer", "s", 1, whole=True),
-    Row("memory_mb", "Memory after 50 turns (proportional set)", "MB", whole=True),
-    Row("resident_mb", "Resident memory after 50 turns", "MB"),
-    Row("p50_ms_1", "One turn, 1 client, median", "ms", 1, whole=True),
-    Row("p95_ms_1", "One turn, 1 client, 95 of 100 within", "ms", 1, whole=True),
-    Row("p50_ms_8", "One turn, 8 clients, median", "ms", 1, whole=True),
-    Row("p95_ms_8", "One turn, 8 clients, 95 of 100 within", "ms", 1, whole=True),
-    Row("per_second_1", "Turns a second, 1 client", "/s", whole=True),
-    Row("per_second_8", "Turns a second, 8 clients", "/s", whole=True),
-    Row("cpu_ms", "Processor time of a turn", "ms", 1, whole=True),
-    Row("boot_cpu_s", "Processor time of the start", "s", 1),
-    Row("training_s", "Training", "s", 0),
-    Row("training_cpu_s", "Processor time of the training", "s", 0),
-    Row("environment_mb", "Environment on disk", "MB"),
-    Row("history_ms_10", "One turn after 10 events", "ms", 1),
-    Row("history_ms_100", "One turn after 100 events", "ms", 1),
-    Row("history_ms_1000", "One turn after 1000 events", "ms", 1),
-    Row("routing_percent", "Held-out questions answered right outright", "%", 1),
-    Row("offered_percent", "The same, or the right answer is offered as a button", "%", 1),
-    Row("guess_percent", "Routing: best-ranked answer right", "%", 1),
-    Row("precision_percent", "Of the questions answered, answered right", "%", 1),
-    Row("outside_percent", "Messages outside its subjects wrongly answered", "%", 1),
-)
-
-
-@dataclass
-class Samples:
-    """All values measured: by row, by side, in the order of the rounds."""
-
-    values: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-
-    def add(self, side: str, **found: float | None) -> None:
-        for key, value in found.items():
-            if value is not None:
-                self.values.setdefault(key, {}).setdefault(side, []).append(float(value))
-
-    def of(self, key: str, side: str) -> list[float]:
-        return self.values.get(key, {}).get(side, [])
-
-    def median(self, key: str, side: str) -> float | None:
-        found = self.of(key, side)
-        return statistics.median(found) if found else None
-
-    def ratio(self, key: str, side: str = OURS) -> float | None:
-        """Median over stock's median, both of this run."""
-        mine, theirs = self.median(key, side), self.median(key, STOCK)
-        return mine / theirs if mine is not None and theirs else None
-
-
-def summary(samples: Samples, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole result: named figures at the top level, then every row with all its values."""
-    ten, thousand = samples.median("history_ms_10", OURS), samples.median("history_ms_1000", OURS)
-    routed = {side: samples.median("guess_percent", side) for side in (OURS, STOCK)}
-    answered = {side: samples.median("routing_percent", side) for side in (OURS, STOCK)}
-    figures = {
-        "boot_ratio": samples.ratio("boot_s"),
-        "rasa_memory_ratio": samples.ratio("memory_mb"),
-        "total_memory_mb": samples.median("memory_mb", WHOLE),
-        "turn_p50_ratio": samples.ratio("p50_ms_1"),
-        "turn_p50_ratio_8": samples.ratio("p50_ms_8"),
-        "turn_p50_ratio_whole": samples.ratio("p50_ms_1", WHOLE),
-        "turns_per_s_ratio_8": samples.ratio("per_second_8"),
-        "turns_per_s_ratio_8_whole": samples.ratio("per_second_8", WHOLE),
-        "cpu_per_turn_ratio": samples.ratio("cpu_ms"),
-        "history_growth_1000": thousand / ten if ten and thousand else None,
-        "environment_mb": samples.median("environment_mb", OURS),
-        "training_s": samples.median("training_s", OURS),
-        "routing_accuracy": _share(routed[OURS]),
-        "stock_routing_accuracy": _share(routed[STOCK]),
-        "answered_right": _share(answered[OURS]),
-        "stock_answered_right": _share(answered[STOCK]),
+def summary(parts: Mapping[str, Part]) -> dict[str, Any]:
+    """The whole result: named figures at the top level, the bars, every row with all its values, and the parts."""
+    samples, newest = all_samples(parts), newest_run(parts)
+    latest = [part for part in parts.values() if part.run == newest]
+    rows: dict[str, dict[str, Any]] = {}
+    for about in TABLES:
+        for row in about.rows:
+            sides = {side: spread(found) for side, found in samples.values.get(row.key, {}).items() if found}
+            if sides:
+                rows[row.key] = {"key": row.key, "title": row.title, "unit": row.unit, **sides}
+    turns = parts.get("turns")
+    return {
+        **figures(parts),
+        "bars": bars(parts),
+        "run": newest,
+        "at": max((part.at for part in latest), default=""),
+        "commit": latest[0].commit if latest else "",
+        "machine": latest[0].machine if latest else {},
+        "older_parts": {name: {"at": parts[name].at, "commit": parts[name].commit} for name in older(parts)},
+        "failed_parts": {name: part.failed for name, part in parts.items() if part.failed},
+        "turns": turns.about.get("turns", {}) if turns else {},
+        "failures": turns.about.get("failures", {}) if turns else {},
+        "routing": parts["routing"].about if "routing" in parts else {},
+        "scale_explained": scale.explained(parts["scale"]) if "scale" in parts else [],
+        "notes": _notes(parts),
+        "rows": list(rows.values()),
+        "parts": {name: part.as_dict() for name, part in parts.items()},
     }
-    rows = [
-        {
-            "key": row.key,
-            "title": row.title,
-            "unit": row.unit,
-            "ratio": _rounded(samples.ratio(row.key)),
-            **{side: _spread(found) for side in (OURS, WHOLE, STOCK) if (found := samples.of(row.key, side))},
-        }
-        for row in ROWS
-        if row.key in samples.values
-    ]
-    return {**{name: _rounded(value) for name, value in figures.items()}, **about, "rows": rows}
 
 
-def table(samples: Samples, about: Mapping[str, Any]) -> str:
-    """The Markdown table, with the machine above it and what to know when reading it below."""
-    machine = about["machine"]
-    lines = [
-        f"Measured on {about['at'][:10]}: {machine['cores']} cores of {machine['processor']}, "
-        f"{machine['memory_gb']} GB, Python {machine['python']}; median of {about['rounds']} rounds "
-        "(lowest to highest).",
-        "",
-        "| | our Rasa process | stock Rasa | ratio | our whole product |",
-        "|---|---|---|---|---|",
-    ]
-    for row in ROWS:
-        if row.key not in samples.values:
-            continue
-        cells = [_cell(samples.of(row.key, side), row) for side in (OURS, STOCK)]
-        ratio = samples.ratio(row.key)
-        cells.append(f"{ratio:.2f}" if ratio is not None else "")
-        cells.append(_cell(samples.of(row.key, WHOLE), row) if row.whole else "")
-        lines.append(f"| {row.title} | {' | '.join(cells)} |")
-    lines += ["", *(f"- {note}" for note in about["notes"])]
-    return "\n".join(lines)
+def short(parts: Mapping[str, Part]) -> str:
+    """What the README shows: the bars, ours beside stock, and where the rest is."""
+    lines = [*_head(parts), *bars_table(bars(parts), older(parts)), "", *table(BESIDE, parts), "", *_below(parts)]
+    return "\n".join([*lines, "", "More: `docs/performance.md`, `docs/scale.md`, `benchmarks/README.md`."])
 
 
-def write(folder: Path, readme: Path, samples: Samples, about: Mapping[str, Any]) -> dict[str, Any]:
-    """Write ``latest.json``, and the table between the README's marks if it has them. Returns the result."""
-    result = summary(samples, about)
+def full(parts: Mapping[str, Part]) -> str:
+    """All tables."""
+    lines = [*_head(parts), "### Bars", "", *bars_table(bars(parts), older(parts)), ""]
+    for about in TABLES:
+        found = table(about, parts)
+        if found:
+            lines += [f"### {about.title}", "", *found, ""]
+    if "scale" in parts:
+        lines += [*(f"- {line}" for line in scale.explained(parts["scale"])), ""]
+    return "\n".join([*lines, *(f"- {note}" for note in _notes(parts))])
+
+
+def write(folder: Path, parts: Mapping[str, Part], pages: Mapping[Path, str]) -> dict[str, Any]:
+    """Write the JSON and the tables into `folder`, and the texts of `pages` between their marks. Returns the result."""
+    result = summary(parts)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "latest.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    shown = table(samples, about)
-    (folder / "latest.md").write_text(shown + "\n", encoding="utf-8")
-    if readme.exists():
-        text = readme.read_text(encoding="utf-8")
-        before, start, rest = text.partition(START)
-        _, end, after = rest.partition(END)
-        if start and end:
-            readme.write_text(f"{before}{START}\n{shown}\n{END}{after}", encoding="utf-8")
+    (folder / JSON_FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (folder / TABLES_FILE).write_text(full(parts) + "\n", encoding="utf-8")
+    for page, text in pages.items():
+        between_marks(page, text)
     return result
 
 
-def _cell(values: Sequence[float], row: Row) -> str:
-    if not values:
-        return ""
-    spread = (statistics.median(values), min(values), max(values))
-    middle, low, high = (f"{value:.{row.digits}f}" for value in spread)
-    unit = row.unit if row.unit == "%" else f" {row.unit}"
-    return f"{middle}{unit}" + (f" ({low} to {high})" if low != high else "")
+def between_marks(page: Path, text: str, start: str = START, end: str = END) -> bool:
+    """Puts `text` between a page's marks. Says whether it has them."""
+    if not page.exists():
+        return False
+    before, found, rest = page.read_text(encoding="utf-8").partition(start)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        return False
+    page.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+    return True
 
 
-def _spread(values: Sequence[float]) -> dict[str, Any]:
-    return {
-        "median": round(statistics.median(values), 3),
-        "low": round(min(values), 3),
-        "high": round(max(values), 3),
-        "values": [round(value, 3) for value in values],
-    }
+def _head(parts: Mapping[str, Part]) -> list[str]:
+    """When, where and how; what is of an earlier run, or failed."""
+    newest = newest_run(parts)
+    latest = [part for part in parts.values() if part.run == newest]
+    if not latest:
+        return ["Nothing has been measured yet.", ""]
+    one, rounds = latest[0], sorted({part.rounds for part in latest if part.rounds > 1})
+    about = one.machine
+    lines = [
+        f"Measured on {one.at[:10]} at {one.commit or 'an unknown commit'}: {about.get('cores')} cores of "
+        f"{about.get('processor')}, {about.get('memory_gb')} GB, Python {about.get('python')}; median of "
+        f"{_listed(rounds)} rounds (lowest to highest).",
+    ]
+    aged = [f"{name} ({parts[name].at[:16]} at {parts[name].commit or '?'})" for name in older(parts)]
+    if aged:
+        lines += ["", f"{OLDER_MARK} of an earlier run, not to be set beside the others: {', '.join(aged)}."]
+    if any(part.quick for part in parts.values()):
+        lines += ["", "**Some of it is of a quick run, which shows that the measuring works and nothing else.**"]
+    lines += [line for name, part in parts.items() if part.failed for line in ("", f"**{name} failed**: {part.failed}")]
+    return [*lines, ""]
 
 
-def _share(percent: float | None) -> float | None:
-    return percent / 100 if percent is not None else None
+def _below(parts: Mapping[str, Part]) -> list[str]:
+    part = parts.get("scale")
+    return [f"Several processes: {line}" for line in scale.explained(part)[:1]] if part else []
 
 
-def _rounded(value: float | None) -> float | None:
-    return round(value, 4) if value is not None else None
+def _notes(parts: Mapping[str, Part]) -> list[str]:
+    return [*_NOTES, *(note for part in parts.values() for note in part.notes)]
+
+
+def _listed(rounds: Sequence[int]) -> str:
+    return " or ".join(str(count) for count in rounds) or "one"

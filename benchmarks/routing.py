@@ -10,7 +10,8 @@ from typing import Any
 import aiohttp
 import yaml
 
-from benchmarks.load import QUESTIONS, Channel, NoReply
+from benchmarks.load import QUESTIONS, NoReply
+from benchmarks.talkers import Channel
 
 OUTSIDE = Path("tests/nlu/heldout_out_of_scope.yml")
 # Stock Rasa's ways of not answering: below its threshold, or recognised as out of scope.

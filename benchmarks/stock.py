@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import httpx
 
-from benchmarks.load import REST_PATH, Rest
-from benchmarks.ours import until_answered
-from benchmarks.process import BenchmarkFailed, Server, folder_mb, free_port, start
+from benchmarks.process import BenchmarkFailed, Server, folder_mb, free_port, start, status_of, until_ready
+from benchmarks.talkers import REST_PATH, Rest
 from bot.settings import ROOT
 
 HERE = ROOT / "benchmarks" / "stock"
@@ -123,10 +121,9 @@ class Stock:
 
     def first_answer(self, text: str) -> float:
         """Seconds from the start of the process to its first answer."""
-        body = {"sender": uuid.uuid4().hex, "message": text}
+        body = json.dumps({"sender": uuid.uuid4().hex, "message": text}).encode()
         address = f"{self.url}{REST_PATH}"
-        answered = until_answered(self.server, lambda: httpx.post(address, json=body, timeout=60))
-        return answered - self.server.spawned
+        return until_ready(self.server, lambda: status_of(address, body) == 200) - self.server.spawned
 
     def rest(self, http: aiohttp.ClientSession) -> Rest:
         return Rest(http, self.url)

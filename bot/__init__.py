@@ -11,6 +11,7 @@ The packages, and what each may import (tests/unit/test_imports.py enforces it):
 - ``store``          SQLAlchemy models, queries by subject, migrations. Knows nothing above it.
 - ``handoff``        a handoff's life and its chain of contacts; outbox worker, e-mail, webhook, FHIR.
 - ``web``            Starlette: patient API and pages; ``web.inbox`` the clinic's pages, ``web.people`` signing in.
+- ``operate``        how an installation stands, backup and restore, ``pne doctor``.
 - ``live_clinics``   the clinics' files with what their admins have changed, as they are now.
 - ``rasa_light``     our entry to everything Rasa, without TensorFlow.
 - ``settings``       one typed settings object from the environment.
@@ -18,6 +19,7 @@ The packages, and what each may import (tests/unit/test_imports.py enforces it):
 - ``training``       trains the models when what they are made of has changed.
 - ``safety_card*``   counts what the screening catches and misses on the labelled messages (``pne safety-card``).
 - ``processes``      starts and watches the parts (``pne up``).
+- ``outage``         the pages that a proxy shows while no web process answers (``pne outage-pages``).
 - ``cli``, ``cli_*``  the ``pne`` command, a file for each of its subjects.
 
 ``safety``, ``content``, ``understanding`` and ``tutor`` import neither Rasa nor SQLAlchemy nor Starlette;

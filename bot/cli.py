@@ -14,12 +14,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bot import cli_clinics, cli_handoffs, cli_reports
+from bot import cli_clinics, cli_handoffs, cli_operate, cli_reports, cli_run
 from bot.cli_audit import audit_app
 from bot.cli_content import content_app, explain_text, show_gaps
 from bot.cli_embed import embed
 from bot.cli_people import clinician_app
-from bot.settings import SettingsError, read_settings
+from bot.settings import SettingsError, read_settings, secrets_from_files
 
 app = typer.Typer(
     help="PNE Tutor: a pain education chat with red-flag safety words and a handoff to a clinician.",
@@ -39,12 +39,13 @@ def main() -> None:
     from bot.content.files import ContentError
     from bot.training import TrainingFailed
 
-    if sys.argv[1:2] == ["rasa"]:
-        # Passed on untouched, before typer reads Rasa's own options.
-        _rasa(sys.argv[2:])
-        return
     try:
-        app()
+        secrets_from_files(os.environ)
+        if sys.argv[1:2] == ["rasa"]:
+            # Passed on untouched, before typer reads Rasa's own options.
+            _rasa(sys.argv[2:])
+        else:
+            app()
     except (SettingsError, ContentError, TrainingFailed) as error:
         console.print(str(error), style="red", markup=False)
         sys.exit(1)
@@ -212,7 +213,9 @@ app.command("gaps")(show_gaps)
 app.command("embed")(embed)
 cli_clinics.register(app)
 cli_handoffs.register(app)
+cli_operate.register(app)
 cli_reports.register(app)
+cli_run.register(app)
 app.add_typer(clinician_app, name="clinician")
 
 
@@ -222,10 +225,10 @@ def rasa_command() -> None:
     _rasa([])  # with arguments, main() passes them on before typer reads them
 
 
-@app.command()
-def bench() -> None:
-    """Measure this assistant beside stock Rasa and write benchmarks/results/latest.json."""
-    raise typer.Exit(subprocess.call([sys.executable, "-m", "benchmarks.run"]))
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True}, add_help_option=False)
+def bench(context: typer.Context) -> None:
+    """Measure this assistant beside stock Rasa and write benchmarks/results; `pne bench --help` names the parts."""
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "benchmarks.run", *context.args]))
 
 
 def _rasa(arguments: list[str]) -> None:

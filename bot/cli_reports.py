@@ -241,10 +241,10 @@ def _with_rasa(settings: Settings, work: Callable[[Any], Awaitable[T]]) -> T:
     set_up_logs(settings.log_level)
 
     async def run() -> T:
-        assistant = open_assistant(settings.rasa_url, settings.rasa_secret, settings.rasa_timeout)
+        assistant = open_assistant(settings.rasa_urls, settings.rasa_secret, settings.rasa_timeout)
         try:
             return await work(assistant)
         finally:
-            await assistant.client.aclose()
+            await assistant.aclose()
 
     return asyncio.run(run())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import traceback
+from datetime import datetime, timezone
 from types import TracebackType
 
 import structlog
@@ -17,9 +19,15 @@ def set_up_logs(level: str) -> None:
     number = logging.getLevelName(level.upper())
     if not isinstance(number, int):
         number = logging.INFO
-    logging.basicConfig(level=number, format="%(levelname)s %(name)s: %(message)s")
-    # httpx logs every request line at info: noise, and an address too many.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLine())
+    logging.basicConfig(level=number, handlers=[handler])
+    for name in ("uvicorn", "uvicorn.error"):  # the server has set up its own before
+        for theirs in logging.getLogger(name).handlers:
+            theirs.setFormatter(OneLine())
+    # httpx logs every request line at info, what is below it each header at debug: noise, and an address too many.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in ("uvicorn.error", "asyncio"):  # they log what nobody caught, whole
         logging.getLogger(name).addFilter(without_messages)
     structlog.configure(
@@ -48,3 +56,16 @@ def without_messages(record: logging.LogRecord) -> bool:
         record.exc_text = cause(record.exc_info)
         record.exc_info = None
     return True
+
+
+class OneLine(logging.Formatter):
+    """A record of other libraries as structlog writes ours: one JSON line, without exceptions' messages."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, timezone.utc).isoformat().replace("+00:00", "Z")
+        said = {"logger": record.name, "event": record.getMessage(), "level": record.levelname.lower(), "timestamp": at}
+        if record.exc_info and record.exc_info[0] is not None:
+            said["exception"] = cause(record.exc_info)
+        elif record.exc_text:
+            said["exception"] = record.exc_text
+        return json.dumps(said, ensure_ascii=False)

@@ -81,11 +81,17 @@ def parts(settings: Settings, model: Path) -> list[Part]:
             "web",
             [python, "-m", "uvicorn", "bot.web.main:app", "--factory", "--host", settings.host, "--port",
              str(settings.port), "--ws", "none", "--no-access-log",
-             "--timeout-graceful-shutdown", "2"],
+             "--timeout-graceful-shutdown", "2", *_believed(settings.proxies)],
             logs / "web.log",
             environment={"PNE_RASA_SECRET": settings.rasa_secret, **ONE_THREAD},
         ),
     ]  # fmt: skip
+
+
+def _believed(proxies: str) -> list[str]:
+    """Whose word about where a request came from the web process takes. Never anybody's: the limits count addresses."""
+    given = ",".join(one.strip() for one in proxies.split(",") if one.strip())
+    return ["--forwarded-allow-ips", given] if given else ["--no-proxy-headers"]
 
 
 def refuse_busy_ports(settings: Settings) -> None:

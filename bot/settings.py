@@ -6,9 +6,10 @@ Outside development a missing or default secret stops the start with a sentence 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ class Settings:
     environment: str = _setting("PNE_ENVIRONMENT", DEVELOPMENT)
     host: str = _setting("PNE_HOST", "127.0.0.1")
     port: int = _setting("PNE_PORT", 8080)
+    proxies: str = _setting("PNE_PROXIES", "127.0.0.1")
     database_url: str = _setting("PNE_DATABASE_URL", "sqlite:///var/pne.db", secret=True)
     tracker_url: str = _setting("PNE_TRACKER_URL", "sqlite:///var/tracker.db", secret=True)
     redis_url: str = _setting("PNE_REDIS_URL", "", secret=True)
@@ -58,6 +60,7 @@ class Settings:
     idle_minutes: int = _setting("PNE_IDLE_MINUTES", 15)
     second_factor: str = _setting("PNE_SECOND_FACTOR", "")
     secret_key: str = _setting("PNE_SECRET_KEY", "", secret=True)
+    metrics_token: str = _setting("PNE_METRICS_TOKEN", "", secret=True)
     log_level: str = _setting("PNE_LOG_LEVEL", "info")
     var: str = _setting("PNE_VAR", "var")
 
@@ -126,6 +129,9 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         raise SettingsError(f"PNE_SECOND_FACTOR is {settings.second_factor!r}; write required or optional.")
     if settings.idle_minutes < 1 or settings.clinician_hours < 1:
         raise SettingsError("PNE_IDLE_MINUTES and PNE_CLINICIAN_HOURS must be 1 or more.")
+    _check_proxies(settings.proxies)
+    if 0 < len(settings.metrics_token) < _MINIMUM_SECRET:
+        raise SettingsError(f"PNE_METRICS_TOKEN must be empty, or have {_MINIMUM_SECRET} characters or more.")
     for name, file in _SECRETS.items():
         # While the key is being changed there are two, with a comma between them: neither may be short.
         parts = values[name].split(",") if name == "secret_key" else [values[name]]
@@ -138,6 +144,35 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
             )
         values[name] = _development_secret(settings.var_folder / file)
     return Settings(**values)
+
+
+def secrets_from_files(environ: MutableMapping[str, str]) -> None:
+    """Sets ``PNE_X`` from the file that ``PNE_X_FILE`` names, as containers and service managers hand out secrets.
+
+    Raises SettingsError for a file that cannot be read, and where both are set.
+    """
+    for variable in [name for name in environ if name.startswith("PNE_") and name.endswith("_FILE")]:
+        plain = variable.removesuffix("_FILE")
+        if environ.get(plain):
+            raise SettingsError(f"Both {plain} and {variable} are set. Keep one.")
+        try:
+            environ[plain] = Path(environ.pop(variable)).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"The file of {variable} cannot be read: {type(error).__name__}.") from None
+
+
+def _check_proxies(given: str) -> None:
+    """Raises SettingsError unless `given` is a list of addresses and networks. Not a star: then anybody could give any
+    address as theirs, and be counted as somebody else."""
+    for one in filter(None, (part.strip() for part in given.split(","))):
+        try:
+            narrow = ipaddress.ip_network(one).prefixlen > 0
+        except ValueError:
+            narrow = False
+        if not narrow:
+            raise SettingsError(
+                f"PNE_PROXIES has {one!r}; write the proxies' addresses or networks, with commas: 10.0.0.5,10.1.0.0/16."
+            )
 
 
 def _absolute_sqlite(url: str) -> str:

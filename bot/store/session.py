@@ -269,4 +269,6 @@ def _causes_named() -> Iterator[None]:
     except DBAPIError as error:
         if isinstance(error, (IntegrityError, DataError)):
             raise
-        raise DatabaseUnavailable(f"{type(error.orig).__name__}: {str(error.orig).strip()}") from error
+        # The first line only: PostgreSQL quotes the statement below it, and with it what a patient wrote.
+        cause = (str(error.orig).strip().splitlines() or [""])[0]
+        raise DatabaseUnavailable(f"{type(error.orig).__name__}: {cause}") from error

@@ -45,6 +45,7 @@ def alarm(
     if unanswered:
         words = bodies.with_lead(words, services.wording.bubbles("safety_silence")[0])
     append(session, incoming.conversation_id, words)
+    services.metrics.red_flag(session, finding)
     conversations.set_pending(session, incoming.conversation_id, None)
     if planning.closes_lessons(finding.tier):
         hold = planning.hold(finding)

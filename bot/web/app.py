@@ -23,23 +23,41 @@ from bot.content.files import ContentError
 from bot.handoff import worker
 from bot.handoff.climb import CLIMB
 from bot.handoff.deliveries import deliveries, need_secrets
+from bot.memory import settle
 from bot.settings import Settings
 from bot.store.session import connect
 from bot.training import soft_path
 from bot.tutor import areas
 from bot.understanding.language import load_known
-from bot.web import assets, clinics, inbox, pages, papers, patient, pictures, reading, rights, sessions, signs
+from bot.web import (
+    assets,
+    clinics,
+    inbox,
+    pages,
+    papers,
+    patient,
+    pictures,
+    probes,
+    reading,
+    rights,
+    sessions,
+    signs,
+    tracing,
+)
 from bot.web.assistant import open_assistant
 from bot.web.climbing import climb_watch
 from bot.web.clinics import CLINICS, clinics_watch, first_look
 from bot.web.embedding import CrossOrigin, named_origins
+from bot.web.fanout import Fanout
 from bot.web.identity import verifier_for
 from bot.web.limits import Limits
+from bot.web.metrics import Measured
 from bot.web.people.oidc import providers_for
 from bot.web.problems import Problem, problem_response
 from bot.web.retention import RETENTION, retention_watch
 from bot.web.services import Services
 from bot.web.silence import SILENCE, silence_watch
+from bot.web.unanswered import UNANSWERED, unanswered_watch
 
 log = structlog.get_logger(__name__)
 FINISH_SECONDS = 5.0
@@ -62,20 +80,25 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         made = services or make_services(settings)
         app.state.services = made
+        tracing.set_up(os.environ)
         safety.load_cues()
         screening.warm_up()
         load_known()
         await first_look(made)
-        warm_up = asyncio.create_task(_warm_up(made))
+        if made.fanout is not None:
+            made.fanout.start()
+        warm_up = app.state.warm_up = asyncio.create_task(_warm_up(made))
         channels = deliveries(made.clinic, made.settings, made.wording, made.db)
+        counted = {name: made.metrics.counted(name, deliver) for name, deliver in channels.items()}
         chores = {
             SILENCE: silence_watch(made),
             CLIMB: climb_watch(made),
             RETENTION: retention_watch(made),
             CLINICS: clinics_watch(made),
+            UNANSWERED: unanswered_watch(made),
         }
         notices = asyncio.create_task(
-            worker.run(made.db, channels, made.stopping, chores=chores, news=lambda sent: made.inbox_news(sent.clinic))
+            worker.run(made.db, counted, made.stopping, chores=chores, news=lambda sent: made.inbox_news(sent.clinic))
         )
         try:
             yield
@@ -83,8 +106,11 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             made.stopping.set()
             await made.finish_turns(FINISH_SECONDS)
             await asyncio.gather(notices, warm_up, return_exceptions=True)
-            await made.assistant.client.aclose()
+            await made.assistant.aclose()
+            if made.fanout is not None:
+                await made.fanout.stop()
             made.db.close()
+            tracing.shut_down()
 
     app = Starlette(
         routes=[
@@ -99,12 +125,14 @@ def create_app(settings: Settings, services: Services | None = None) -> Starlett
             *assets.routes(),
             *clinics.routes(),
             *pages.routes(),
+            *probes.routes(),
         ],
         lifespan=lifespan,
         exception_handlers={Problem: problem_response, HTTPException: _http_problem, Exception: _unexpected},
     )
     app.add_middleware(CrossOrigin, origins=named_origins(services.clinics if services else load_clinics()))
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Measured)
     app.version = version("pne-tutor")  # type: ignore[attr-defined]
     return app
 
@@ -116,18 +144,23 @@ def make_services(settings: Settings) -> Services:
         _refuse_unsigned(settings.default_clinic)
     clinics = load_clinics()
     need_secrets(clinics.values(), os.environ)
-    return Services(
+    made = Services(
         settings=settings,
         db=connect(settings.database_url),
         clinics=clinics,
         wording=load_wording(),
-        assistant=open_assistant(settings.rasa_url, settings.rasa_secret, settings.rasa_timeout),
+        assistant=open_assistant(settings.rasa_urls, settings.rasa_secret, settings.rasa_timeout),
         read_message=message_reader(),
         limits=Limits(settings.rate_per_minute, settings.rate_per_address),
         identity=verifier_for(clinics, os.environ),
         oidc=providers_for(clinics, os.environ),
         rules_version=soft_path().name,
     )
+    if settings.redis_url:
+        made.fanout = Fanout(made.hub, settings.redis_url, settings.rasa_secret)
+        for name, limits in (("messages", made.limits), ("people", made.sign_in_limits), ("oidc", made.oidc_limits)):
+            made.fanout.share(name, limits)
+    return made
 
 
 def _refuse_unsigned(clinic: str) -> None:
@@ -160,6 +193,7 @@ async def _warm_up(services: Services) -> None:
     try:
         await asyncio.to_thread(services.read_message, "warm up")
         await asyncio.to_thread(areas.warm)
+        settle()
     except Exception as error:
         log.error("encoder_not_loaded", cause=type(error).__name__)
 

@@ -20,6 +20,7 @@ def climb_watch(services: Services) -> Callable[[], Awaitable[int]]:
         handoffs.tell_released(services, session, services.clinic(item.clinic), item, person.name)
 
     def climbed(session: Session, item: Handoff, what: Climbed) -> None:
+        services.metrics.deadline_missed(session, item.tier, what.ended)
         handoffs.tell_climbed(services, session, item, what)
 
     async def look() -> int:

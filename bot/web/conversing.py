@@ -22,6 +22,7 @@ from bot.web.alarms import append, person_by_words
 from bot.web.assistant import AssistantUnavailable
 from bot.web.heard import LIST_TURNS, latest, still_said, turns_since
 from bot.web.incoming import Incoming, unsaved
+from bot.web.metrics import ANSWERED, NO_ANSWER, TOO_BUSY
 from bot.web.plan import Plan
 from bot.web.services import Services, in_thread
 from bot.web.stream import conversation_topic
@@ -57,6 +58,7 @@ def answer_later(
     awaited = plan.kind in AWAITED
     if awaited and services.waiting >= MOST_WAITING:
         log.error("too_busy", waiting=services.waiting)
+        services.metrics.turn(plan.kind, TOO_BUSY)
         services.aside(_say_instead(services, incoming, "too_busy"))
         return
     slow = asyncio.create_task(_tell_if_slow(services, incoming)) if awaited else None
@@ -99,23 +101,27 @@ async def _converse(
     try:
         if reading is None or text != incoming.text:
             reading = read_aside(services, text)
-        replies = await services.assistant.say(
-            conversation=incoming.conversation_id,
-            message_id=incoming.key,
-            text=text,
-            clinic=incoming.clinic.id,
-            numbers=incoming.clinic.numbers,
-            payload=payload,
-            screened=None if payload else _screened(plan, screening, text),
-            reading=None if payload else await reading,
-        )
+        with services.metrics.rasa_call():
+            replies = await services.assistant.say(
+                conversation=incoming.conversation_id,
+                message_id=incoming.key,
+                text=text,
+                clinic=incoming.clinic.id,
+                numbers=incoming.clinic.numbers,
+                payload=payload,
+                screened=None if payload else _screened(plan, screening, text),
+                reading=None if payload else await reading,
+            )
         if tutoring.wants_facts(replies):
             incoming = replace(incoming, facts=await tutoring.noted(services, incoming.conversation_id))
         await in_thread(_say, services, incoming, plan, replies)
+        if plan.kind in AWAITED:
+            services.metrics.turn(plan.kind, ANSWERED)
     except Exception as error:  # whatever it was, a question must not end in silence
         cause = str(error) if isinstance(error, AssistantUnavailable) else type(error.__cause__ or error).__name__
         log.error("no_answer", cause=cause)
         if plan.kind in AWAITED:
+            services.metrics.turn(plan.kind, NO_ANSWER)
             await _say_instead(services, incoming, "cannot_answer")
     finally:
         services.hub.wake(topic, {"status": {"open": False}})

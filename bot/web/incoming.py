@@ -35,6 +35,7 @@ def unsaved_words(services: Services, clinic: Clinic, screening: Screening) -> l
     shown = []
     if screening.worst is not None and screening.tier not in planning.NO_ALARM:
         shown.append(bodies.safety_words(screening.worst, clinic))
+        services.metrics.unkept_words(screening.worst)
         shown.append(bodies.handoff("failed", "not_stored_safety", clinic, services.wording, ""))
     else:
         shown.append(bodies.notice("not_stored", clinic, services.wording))

@@ -1,9 +1,8 @@
-"""Pages and probes: the chat as a full page, the demo clinic, health and readiness, the description of the API."""
+"""Pages: the chat as a full page, the demo clinic, the description of the API."""
 
 from __future__ import annotations
 
 import gzip
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,13 @@ from starlette.templating import Jinja2Templates
 
 from bot.content import Clinic, Wording
 from bot.content.wording import ENGLISH
-from bot.handoff.climb import CLIMB
-from bot.handoff.deliveries import channels_on
-from bot.handoff.worker import alive
 from bot.web.assets import load_assets
 from bot.web.embedding import chat_policy
 from bot.web.openapi import openapi
 from bot.web.problems import Problem
-from bot.web.retention import RETENTION
-from bot.web.services import Services, in_thread
-from bot.web.silence import SILENCE
+from bot.web.services import Services
 
 HERE = Path(__file__).resolve().parent
-# Looks once an hour and may then be busy for a while.
-RETENTION_STOPPED_AFTER = timedelta(minutes=15)
 templates = Jinja2Templates(directory=HERE / "templates")
 
 
@@ -37,8 +29,6 @@ def routes() -> list[Any]:
         Route("/", demo),
         Route("/chat/{clinic}", chat),
         Route("/v1/clinics/{clinic}", start),
-        Route("/healthz", healthz),
-        Route("/readyz", readyz),
         Route("/v1/schema", schema),
         Mount("/static", Revalidated(directory=HERE / "static")),
     ]
@@ -129,29 +119,6 @@ def _packed(request: Request, response: Response) -> Response:
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Content-Length"] = str(len(response.body))
     return response
-
-
-async def healthz(request: Request) -> Response:
-    """The process runs."""
-    return JSONResponse({"status": "ok"})
-
-
-async def readyz(request: Request) -> Response:
-    """Whether a patient would be answered, and what is missing if not (503)."""
-    services: Services = request.app.state.services
-    parts = {
-        "database": await in_thread(services.db.reachable),
-        "assistant": await services.assistant.ready(),
-        "outbox_worker": await in_thread(alive, services.db, channels_on(services.clinics.values())),
-        "silence_watch": await in_thread(alive, services.db, (SILENCE,)),
-        "climb_watch": await in_thread(alive, services.db, (CLIMB,)),
-        "retention": await in_thread(alive, services.db, (RETENTION,), RETENTION_STOPPED_AFTER),
-    }
-    ready = all(parts.values())
-    return JSONResponse(
-        {"status": "ready" if ready else "not ready", "parts": {k: "ok" if v else "down" for k, v in parts.items()}},
-        200 if ready else 503,
-    )
 
 
 async def schema(request: Request) -> Response:

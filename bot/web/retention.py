@@ -10,8 +10,10 @@ import structlog
 
 from bot.content import Clinic
 from bot.content.clinics import Retention
+from bot.operate import state
 from bot.store import retention, rights
 from bot.store.conversations import UnknownConversation, locked_conversation
+from bot.store.outbox import beat
 from bot.store.retention import Kept
 from bot.store.session import Database, DatabaseUnavailable
 from bot.web.services import Services
@@ -38,6 +40,8 @@ def retention_watch(services: Services) -> Callable[[], Awaitable[int]]:
         last = at - EVERY + AFTER_FAILURE  # unless it goes well
         done = await asyncio.to_thread(sweep, services.db, services.clinics, services.settings.tracker_url)
         last = at if done < retention.BATCH else None
+        if last is not None:
+            await asyncio.to_thread(_note_done, services.db)
         return done
 
     return look
@@ -69,6 +73,13 @@ def sweep(db: Database, clinics: Mapping[str, Clinic], tracker_url: str) -> int:
         rights.clean_files(db)
         log.info("retention", conversations=done)
     return done
+
+
+def _note_done(db: Database) -> None:
+    """That everything due has been looked at, for metrics and readiness: the loop's own heartbeat says only that it
+    turns. Raises DatabaseUnavailable."""
+    with db.begin() as session:
+        beat(session, state.RETENTION)
 
 
 def kept_by(clinic: Clinic | None) -> Kept:

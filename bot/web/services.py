@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
@@ -19,8 +21,10 @@ from bot.live_clinics import LiveClinics
 from bot.settings import Settings
 from bot.store.session import Database
 from bot.web.assistant import Assistant
+from bot.web.fanout import Fanout
 from bot.web.identity import Verifier
 from bot.web.limits import Limits
+from bot.web.metrics import Metrics
 from bot.web.people.oidc import Providers
 from bot.web.stream import NEW, Hub, conversation_topic, inbox_topic
 
@@ -50,14 +54,19 @@ class Services:
     identity: Verifier = field(default_factory=Verifier)
     oidc: Providers = field(default_factory=Providers)
     live: LiveClinics = field(default_factory=LiveClinics)
+    metrics: Metrics = field(default_factory=Metrics)
     # Which safety rules screen here: kept with every handoff, so that it can be said later what raised it.
     rules_version: str = ""
     hub: Hub = field(default_factory=Hub)
+    # The line to the other web processes; None where there is one alone.
+    fanout: Fanout | None = None
     making_a_file: asyncio.Lock = field(default_factory=asyncio.Lock)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _turns: set[asyncio.Task[None]] = field(default_factory=set)
     # Weak: a lock lives as long as the turns that wait for it.
     _order: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    # Counted, as a lock may outlive its turns until the collector comes by.
+    _busy: Counter[str] = field(default_factory=Counter)
 
     def clinic(self, clinic_id: str) -> Clinic:
         return self.clinics.get(clinic_id) or self.clinics[self.settings.default_clinic]
@@ -101,7 +110,12 @@ class Services:
 
         task = asyncio.create_task(run())
         self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
+        self._busy[conversation_id] += 1
+        task.add_done_callback(partial(self._done, conversation_id))
+
+    def _done(self, conversation_id: str, task: asyncio.Task[None]) -> None:
+        self._turns.discard(task)
+        self._busy -= Counter({conversation_id: 1})  # what comes to nothing is dropped
 
     def aside(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something small that no answer waits for. It must not raise."""
@@ -109,9 +123,14 @@ class Services:
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
 
+    @property
+    def waiting(self) -> int:
+        """How many turns are under way or wait for their place."""
+        return len(self._turns)
+
     def busy(self, conversation_id: str) -> bool:
         """Whether a turn of this conversation is under way or waits for its place."""
-        return conversation_id in self._order
+        return conversation_id in self._busy
 
     async def finish_turns(self, seconds: float) -> None:
         """Wait for the turns under way, for at most so many seconds."""

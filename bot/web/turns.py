@@ -27,9 +27,10 @@ from bot.store.models import Conversation
 from bot.web import bodies, check, consent, forms, tutoring
 from bot.web import plan as planning
 from bot.web.alarms import alarm, append, hand_over, take_back
-from bot.web.conversing import answer_later, rasa_hears, read_aside
+from bot.web.conversing import AWAITED, answer_later, rasa_hears, read_aside
 from bot.web.heard import NOTHING_HEARD, Heard, heard, last_said, latest, refusals
 from bot.web.incoming import Incoming, unsaved, unsaved_words
+from bot.web.metrics import AT_ONCE
 from bot.web.plan import Plan, Said, Situation
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
@@ -61,7 +62,8 @@ async def receive(services: Services, incoming: Incoming, lately: Heard | None =
         known.append(lately)
         said = Said(incoming.text, incoming.payload or check.pressed_by(incoming.text, lately.offered))
         try:
-            screening = await in_thread(screen, incoming, lately)
+            with services.metrics.stage("screening"):
+                screening = await in_thread(screen, incoming, lately)
         except Exception as error:  # nobody knows what it was: nothing is stored, and the numbers are shown
             log.error("not_screened", cause=type(error).__name__)
             notice = bodies.notice("not_stored", incoming.clinic, services.wording)
@@ -69,7 +71,8 @@ async def receive(services: Services, incoming: Incoming, lately: Heard | None =
         try:
             if incoming.payload.startswith(tutoring.WITH_FACTS):
                 incoming = replace(incoming, facts=await tutoring.noted(services, incoming.conversation_id))
-            recorded = await in_thread(_record, services, incoming, said, screening, lately.awaits)
+            with services.metrics.stage("record"):
+                recorded = await in_thread(_record, services, incoming, said, screening, lately.awaits)
         except Problem:
             raise
         except Exception as error:  # whatever went wrong: the words are due, and nobody else has been told
@@ -81,6 +84,8 @@ async def receive(services: Services, incoming: Incoming, lately: Heard | None =
     if plan is None:
         return recorded.seq
     services.news(incoming.conversation_id, incoming.clinic.id)
+    if plan.kind not in AWAITED:
+        services.metrics.turn(plan.kind, AT_ONCE)
     if rasa_hears(plan):
         answer_later(services, incoming, plan, screening, reading)
     return recorded.seq

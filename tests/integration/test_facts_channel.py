@@ -57,19 +57,19 @@ def test_forgetting_goes_beside_the_turns_and_disturbs_none(server: Server) -> N
 
 
 async def test_the_web_app_reads_and_changes(server: Server) -> None:
-    assistant = open_assistant(server.url, SECRET, 20.0)
+    assistant = open_assistant([server.url], SECRET, 20.0)
     assert await assistant.facts(CHAT) == {}
     await asyncio.gather(*(assistant.change_fact(CHAT, "age", None) for _ in range(3)))
-    await assistant.client.aclose()
+    await assistant.aclose()
 
 
 async def test_no_rasa_and_a_wrong_secret_are_told_apart(server: Server) -> None:
-    away = open_assistant(f"http://127.0.0.1:{free_port()}", SECRET, 5.0)
+    away = open_assistant([f"http://127.0.0.1:{free_port()}"], SECRET, 5.0)
     with pytest.raises(AssistantAway):
         await away.facts(CHAT)
-    wrong = open_assistant(server.url, "another", 5.0)
+    wrong = open_assistant([server.url], "another", 5.0)
     with pytest.raises(AssistantUnavailable) as refused:
         await wrong.change_fact(CHAT, "age", "5")
     assert not isinstance(refused.value, AssistantAway)
-    await away.client.aclose()
-    await wrong.client.aclose()
+    await away.aclose()
+    await wrong.aclose()

@@ -22,13 +22,13 @@ ANSWERED = ["pain/why_it_persists"]
 
 
 async def test_a_slow_answer_is_announced_and_still_comes(
-    patient: Patient, rasa: ScriptedRasa, monkeypatch: pytest.MonkeyPatch
+    patient: Patient, rasa: ScriptedRasa, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(conversing, "TOLD_AFTER", 0.01)
     rasa.gate = asyncio.Event()
-    polled = asyncio.create_task(_next_unsaved(patient))
-    sent = await patient.say(QUESTION)
-    assert (await polled)["body"]["answer_id"] == "notice/still_working"
+    with services.hub.listen(f"conversation:{patient.conversation}") as shown:
+        sent = await patient.say(QUESTION)
+        assert await _unsaved(shown) == "notice/still_working"
     rasa.gate.set()
     assert ids(await after(patient, sent)) == ANSWERED
 
@@ -47,9 +47,9 @@ async def test_a_turn_that_waits_for_an_earlier_one_is_announced_too(
     rasa.gate = asyncio.Event()
     await patient.say(QUESTION)
     monkeypatch.setattr(conversing, "TOLD_AFTER", 0.01)
-    polled = asyncio.create_task(_next_unsaved(patient))
-    await patient.say("and what about my knee")
-    assert (await polled)["body"]["answer_id"] == "notice/still_working"
+    with services.hub.listen(f"conversation:{patient.conversation}") as shown:
+        await patient.say("and what about my knee")
+        assert await _unsaved(shown) == "notice/still_working"
     rasa.gate.set()
     await services.finish_turns(5)
     assert len(rasa.asked) == 2
@@ -164,10 +164,9 @@ async def _left_behind(patient: Patient, services: Services, rasa: ScriptedRasa)
     return sent
 
 
-async def _next_unsaved(patient: Patient) -> dict[str, Any]:
-    seen = 0
+async def _unsaved(queue: asyncio.Queue[dict[str, Any]]) -> str:
+    """The id of the next thing that is shown and not kept."""
     while True:
-        for event in await patient.read(after=seen, wait=5):
-            if event["seq"] is None:
-                return event
-            seen = event["seq"]
+        item = await asyncio.wait_for(queue.get(), 10)
+        if "unsaved" in item:
+            return str(item["unsaved"]["body"]["answer_id"])

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -54,9 +53,6 @@ class SettableClock:
 class NobodyThere:
     """An assistant that answers nothing, so that only what the web app itself says is heard."""
 
-    def __init__(self) -> None:
-        self.client = SimpleNamespace(aclose=self._close)
-
     async def say(self, **_asked: Any) -> list[dict[str, Any]]:
         return []
 
@@ -66,7 +62,7 @@ class NobodyThere:
     async def ready(self) -> bool:
         return True
 
-    async def _close(self) -> None:
+    async def aclose(self) -> None:
         return None
 
 

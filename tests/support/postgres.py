@@ -33,9 +33,12 @@ def server() -> Iterator[Any]:
 def empty_database(server: Any, name: str) -> Iterator[str]:
     """The address of a database that is there for the block only."""
     admin = connect(server.get_uri()).engine.execution_options(isolation_level="AUTOCOMMIT")
+    patient = text("SET statement_timeout = 0")  # both wait for the disk
     with admin.connect() as connection:
+        connection.execute(patient)
         connection.execute(text(f"CREATE DATABASE {name}"))
     yield server.get_uri(database=name)
     with admin.connect() as connection:
+        connection.execute(patient)
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()

@@ -26,10 +26,6 @@ from tests.support.stack import free_port
 class _Assistant(ScriptedRasa):
     """Also closes and is ready, as the real line to Rasa."""
 
-    @property
-    def client(self) -> _Assistant:
-        return self
-
     async def aclose(self) -> None:
         """Nothing is open."""
 

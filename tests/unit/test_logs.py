@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 
 import pytest
 import structlog
 
-from bot.logs import cause, set_up_logs
+from bot.logs import OneLine, cause, set_up_logs
 from bot.settings import Settings
 from bot.web.app import _without_ids
 
@@ -34,6 +35,24 @@ def test_what_nobody_caught_is_logged_without_its_message(name: str) -> None:
     finally:
         logger.removeHandler(handler)
     assert "ValueError" in written.getvalue() and "in fail" in written.getvalue()
+    assert WORDS not in written.getvalue()
+
+
+def test_what_libraries_log_is_one_json_line_like_ours() -> None:
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(OneLine())
+    logger = logging.Logger("some.library")
+    logger.addHandler(handler)
+    logger.warning("two\nlines and %s", "a value")
+    try:
+        fail()
+    except ValueError:
+        logger.exception("it broke")
+    first, second = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert (first["event"], first["level"], first["logger"]) == ("two\nlines and a value", "warning", "some.library")
+    assert first["timestamp"].endswith("Z") and "exception" not in first
+    assert "in fail" in second["exception"] and second["exception"].endswith("ValueError")
     assert WORDS not in written.getvalue()
 
 
