@@ -65,12 +65,12 @@ def _below(path: Path) -> list[Path]:
 
 def _models() -> list[Path]:
     """The models of the present files only: earlier ones are not in the image."""
-    from bot.training import model_path, soft_path, trained
+    from bot.training import MODELS, model_path, soft_path, trained
     from bot.understanding.encoder import unpacked_model
 
     if not trained():
         raise SystemExit("No models for the present files. Run: pne train")
-    return [model_path(), *_below(soft_path()), *_below(unpacked_model().parent)]
+    return [model_path(), *_below(soft_path()), *_below(unpacked_model().parent), *_below(MODELS / "phrases")]
 
 
 def _size(paths: Iterable[Path]) -> int:

@@ -190,8 +190,10 @@ class TrackerStore(SQLTrackerStore):
         self.engine = make_engine(url)
         self.sessionmaker = sessionmaker(bind=self.engine, future=True)
         try:
-            self.Base.metadata.create_all(self.engine)
-            checkpoints.metadata.create_all(self.engine)
+            for tables in (self.Base.metadata, checkpoints.metadata):
+                # Another Rasa that starts at the same moment may be first; the check tells whether they are there.
+                with contextlib.suppress(sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError):
+                    tables.create_all(self.engine)
             self.check()
         except Exception as error:
             raise RasaException(f"The tracker database cannot be used: {_cause(error)}") from None
@@ -201,6 +203,7 @@ class TrackerStore(SQLTrackerStore):
         """Read from the events table, naming every column. Raises what the database raises."""
         with self.session_scope() as session:
             session.execute(sa.select(self.SQLEvent).limit(1)).first()
+            session.execute(sa.select(checkpoints.TABLE).limit(1)).first()
 
     @contextlib.contextmanager
     def session_scope(self) -> Generator[Session, None, None]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bot.safety.frames import NEAR, Chunk, Frame, Step, literal
 from bot.safety.normalise import Tokens

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from sqlalchemy import create_engine, event, select, text
@@ -56,6 +57,9 @@ class Database:
     sessions: Callable[..., Session]
     readers: Callable[..., Session]
     clock: Clock
+    # SQLite lets one write at a time, and has the others ask again and again with growing pauses. Within a process they
+    # wait for each other here, which is fair and takes no longer than it must.
+    writing: Lock | None = field(default=None, repr=False)
     # The clinics' engines (to write, to read), made once each: statements that were written down are kept with them.
     narrowed: dict[str, tuple[Engine, Engine]] = field(default_factory=dict, repr=False)
 
@@ -65,8 +69,20 @@ class Database:
 
         Raises DatabaseUnavailable where the database cannot do it.
         """
-        with _causes_named(), self.sessions() as session, session.begin():
+        with self._turn_to_write(), _causes_named(), self.sessions() as session, session.begin():
             yield session
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        if self.writing is None:
+            yield
+            return
+        if not self.writing.acquire(timeout=TIMEOUT_SECONDS):
+            raise DatabaseUnavailable(f"others wrote for {TIMEOUT_SECONDS} seconds")
+        try:
+            yield
+        finally:
+            self.writing.release()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -85,7 +101,7 @@ class Database:
             pair = tenant.bound(self.engine, clinic), tenant.bound(self.engine, clinic, **_READING)
             self.narrowed.setdefault(clinic, pair)
         engine, reader = self.narrowed[clinic]
-        own = {"sessions": partial(self.sessions, bind=engine), "readers": partial(self.readers, bind=reader)}
+        own: dict[str, Any] = {"sessions": partial(self.sessions, bind=engine), "readers": partial(self.readers, bind=reader)}
         return replace(self, engine=engine, narrowed={}, **own)
 
     def reachable(self) -> bool:
@@ -110,7 +126,8 @@ def connect(url: str, clock: Clock = utc_now) -> Database:
     engine = _engine(url)
     options: dict[str, Any] = {"future": True, "expire_on_commit": False, "info": {"clock": clock}}
     reader = engine.execution_options(**_READING)
-    return Database(engine, sessionmaker(engine, **options), sessionmaker(reader, **options), clock)
+    writing = Lock() if engine.dialect.name == "sqlite" else None
+    return Database(engine, sessionmaker(engine, **options), sessionmaker(reader, **options), clock, writing)
 
 
 def now(session: Session) -> datetime:

@@ -24,7 +24,7 @@ from bot.web.heard import Heard, heard
 from bot.web.incoming import Incoming, unsaved, unsaved_words
 from bot.web.problems import Problem
 from bot.web.services import Services, in_thread
-from bot.web.stream import HEARTBEAT, conversation_topic, frame
+from bot.web.stream import HEARTBEAT, NEW, conversation_topic, frame
 
 log = structlog.get_logger(__name__)
 MOST_BYTES = 32_768
@@ -186,7 +186,7 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
     with services.hub.listen(conversation_topic(conversation_id)) as queue:
         yield "retry: 1000\n\n"
         item: dict[str, Any] = {"new": True}
-        quiet = 0.0
+        quiet, missed = 0.0, False
         while loop.time() < until and not services.stopping.is_set():
             if "status" in item:
                 yield frame(item["status"], event="status")
@@ -202,8 +202,9 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
                 except Problem:
                     return
                 except DatabaseUnavailable:
-                    pass  # the next wake-up or reconnect reads the log again
+                    missed = True  # perhaps nothing else wakes this stream for minutes: it looks again by itself
                 else:
+                    missed = False
                     # What was being written may be what has just come.
                     if after == before and (who := person_writing(item)):
                         yield frame({"name": who}, event="typing")
@@ -211,7 +212,7 @@ async def _stream(services: Services, conversation_id: str, after: int, token: s
                 item = await asyncio.wait_for(queue.get(), 1.0)
                 quiet = 0.0
             except asyncio.TimeoutError:
-                item, quiet = {}, quiet + 1.0
+                item, quiet = (NEW if missed else {}), quiet + 1.0
                 if quiet >= HEARTBEAT_SECONDS:
                     yield HEARTBEAT
                     quiet = 0.0

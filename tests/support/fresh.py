@@ -119,7 +119,7 @@ def ask(url: str) -> str:
     opened = call("/v1/session", {"clinic": "demo"})
     headers["authorization"] = f"Bearer {opened['session']}"
     here = f"/v1/conversations/{opened['conversation']}"
-    call(f"{here}/messages", {"client_id": "fresh-accept", "kind": "button", "payload": "consent:accept", "text": "Yes"})
+    call(f"{here}/messages", {"client_id": "fresh-accept", "kind": "button", "payload": "consent:accept", "text": "OK"})
     asked = call(f"{here}/messages", {"client_id": "fresh-ask", "kind": "text", "text": QUESTION})["seq"]
     until = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < until:
