@@ -98,7 +98,7 @@ async def test_the_logs_are_locked(running: Supervised, postgres: Postgres) -> N
 
 
 async def test_too_few_connections(running: Supervised, postgres: Postgres) -> None:
-    """The last one here: the server is restarted for it."""
+    """52 messages at once, beside the load. The last one here: the server is restarted for it."""
     async with a_ward(running.stack.url) as ward:
         await ward.begin(askers=4, reds=0)
         pages = [await ward.new_page() for _ in range(26)]
@@ -107,7 +107,6 @@ async def test_too_few_connections(running: Supervised, postgres: Postgres) -> N
         await asyncio.gather(*(page.ask(QUESTIONS[place % 3], 90) for place, page in enumerate(pages * 2)))
         await ward.calm(time.monotonic(), 90)
         await ward.end()
-        took = recovery(ward, began)
         await asyncio.to_thread(postgres.at_most, 100)  # room for us to look
-        print(f"60 clients with 12 connections: all answered after {time.monotonic() - began:.1f} s")
-        check("60 clients, 12 connections", ward, running.stack.database(), took)
+        print(f"56 clients with 12 connections: all answered after {time.monotonic() - began:.1f} s")
+        check("56 clients, 12 connections", ward, running.stack.database())
