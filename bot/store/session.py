@@ -101,8 +101,8 @@ class Database:
             pair = tenant.bound(self.engine, clinic), tenant.bound(self.engine, clinic, **_READING)
             self.narrowed.setdefault(clinic, pair)
         engine, reader = self.narrowed[clinic]
-        own: dict[str, Any] = {"sessions": partial(self.sessions, bind=engine), "readers": partial(self.readers, bind=reader)}
-        return replace(self, engine=engine, narrowed={}, **own)
+        writers, readers = partial(self.sessions, bind=engine), partial(self.readers, bind=reader)
+        return replace(self, engine=engine, narrowed={}, sessions=writers, readers=readers)
 
     def reachable(self) -> bool:
         """Whether the database answers and holds our tables, within the time-out."""
