@@ -36,6 +36,10 @@ class Unreached(Exception):
         self.nobody = nobody
 
 
+class _CutOff(httpx.ConnectError):
+    """A connection that was closed as soon as it was made."""
+
+
 class Rasa:
     """One Rasa process: its pool of connections and its breaker."""
 
@@ -65,15 +69,15 @@ class Rasa:
         suspicion = asyncio.get_running_loop().call_later(SLOW, self.breaker.suspect)
         begun = False
         try:
-            for pause in AGAIN_AFTER:
+            for pause in (*AGAIN_AFTER, None):
                 try:
-                    response = await self.client.request(method, path, **request)
+                    response = await self._send(method, path, **request)
                     break
-                except BROKEN_OFF:
-                    begun = True
+                except (*BROKEN_OFF, _CutOff) as error:
+                    begun = begun or not isinstance(error, _CutOff)
+                    if pause is None:
+                        raise
                     await asyncio.sleep(pause)
-            else:
-                response = await self.client.request(method, path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             nobody = isinstance(error, httpx.ConnectError)
             if not nobody:
@@ -94,10 +98,16 @@ class Rasa:
             self.breaker.succeeded()
         return response
 
+    async def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            return await self.client.request(method, path, **request)
+        except AttributeError:  # how anyio (4.16) says that a new connection was closed before anything was sent
+            raise _CutOff("cut off") from None
+
     async def healthy(self) -> bool:
         """Whether it is up with its own tracker store and a model."""
         try:
-            return (await self.client.get(HEALTH_PATH, timeout=HEALTH_SECONDS)).status_code == 200
+            return (await self._send("GET", HEALTH_PATH, timeout=HEALTH_SECONDS)).status_code == 200
         except httpx.HTTPError:
             return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import time
 from collections import Counter
@@ -182,6 +183,26 @@ async def test_a_message_over_which_a_process_dies_is_not_given_to_another(
         await asked
     assert not isinstance(error.value, AssistantAway) and other.heard == []
     assert await say(assistant, "c", "the next") == other.url
+
+
+async def test_a_connection_that_is_closed_as_soon_as_it_is_made_is_made_again(
+    assistant: Assistant, both: list[FakeRasa], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it is where a process is just dying: anyio fails with an AttributeError then."""
+    own, other = of(assistant, both, "c")
+    client = assistant.rasas[both.index(own)].client
+    real, calls = client.request, itertools.count(1)
+
+    async def cut_off(*asked: Any, **more: Any) -> Any:
+        if next(calls) in fails:
+            raise AttributeError("'NoneType' object has no attribute 'getpeername'")
+        return await real(*asked, **more)
+
+    monkeypatch.setattr(client, "request", cut_off)
+    fails = {1}
+    assert await say(assistant, "c") == own.url
+    fails = set(range(100))
+    assert await say(assistant, "c") == other.url
 
 
 async def test_an_open_breaker_is_passed_by_and_with_all_open_nobody_waits(
