@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ REAL_RULES = safety.load_rules
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     # Safety rules have tests of their own, and compiling them again for every fault takes seconds.
-    monkeypatch.setattr(safety, "load_rules", lambda folder=None: None)
+    monkeypatch.setattr(safety, "load_rules", lambda folder=None: SimpleNamespace(compiled=None))
     return small_content(tmp_path)
 
 

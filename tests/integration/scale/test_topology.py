@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from sqlalchemy import select
 
 from bot.store.handoffs import handoffs_in
@@ -91,12 +92,12 @@ def nothing_lost_or_doubled(patient: Patient) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def without_redis(topology: Topology) -> Iterator[None]:
-    topology.valkey.kill()
+def without_redis(topology: Topology, how: str) -> Iterator[None]:
+    getattr(topology.valkey, how)()
     try:
         yield
     finally:
-        topology.valkey.start()
+        topology.valkey.wake() if how == "hang" else topology.valkey.start()
 
 
 def test_a_patient_is_answered_by_way_of_any_process(topology: Topology) -> None:
@@ -147,12 +148,13 @@ def test_a_clinicians_reply_is_seen_at_the_other_web_process(topology: Topology,
     assert max(waits) < SEEN_WITHIN, waits
 
 
+@pytest.mark.parametrize("how", ["kill", "hang"])
 def test_without_redis_a_reply_comes_seconds_later_and_safety_words_at_once(
-    topology: Topology, clinician: httpx.Client
+    topology: Topology, clinician: httpx.Client, how: str
 ) -> None:
     patient, item = holding(topology, clinician)
     other = topology.patient()
-    with listening(topology, patient, "web-1") as page, without_redis(topology):
+    with listening(topology, patient, "web-1") as page, without_redis(topology, how):
         for _ in range(3):
             words = write(clinician, item)
             began = time.monotonic()
@@ -179,6 +181,20 @@ def test_without_redis_a_reply_comes_seconds_later_and_safety_words_at_once(
             if seen(page, write(clinician, item), began, SEEN_WITHOUT_REDIS_WITHIN) < 0.5:
                 break
             assert began < until, "Redis is back, replies are still late"
+
+
+def test_nothing_that_a_patient_wrote_passes_through_redis(topology: Topology) -> None:
+    with redis.Redis.from_url(topology.valkey.url) as line:
+        overheard = line.pubsub(ignore_subscribe_messages=True)
+        overheard.psubscribe("*")
+        patient = topology.patient()
+        patient.ask(QUESTION)
+        patient.say(RED)
+        patient.ask("how does sleep change pain")
+        said = b"".join(message["data"] for _ in range(200) if (message := overheard.get_message(timeout=0.01)))
+    assert patient.conversation.encode() in said
+    for words in (QUESTION, RED, "sleep change"):
+        assert words.encode() not in said
 
 
 def test_when_a_rasa_dies_the_other_knows_where_the_dialogue_was(topology: Topology) -> None:
