@@ -11,10 +11,13 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 # The fast suites share nothing and run on all cores; the others start the whole product, once.
 FAST_TESTS := tests/safety tests/content tests/unit
 SLOW_TESTS := tests/nlu tests/integration tests/browser
+# Whole installations that are killed, filled up and overrun; their bars are times, so they want a machine for themselves.
+DRILLS := tests/integration/scale tests/integration/faults/test_processes.py tests/integration/faults/test_databases.py \
+  tests/integration/faults/test_disk.py tests/integration/faults/test_load.py
 FAST := $(PY) -m pytest $(FAST_TESTS) -n auto
 STAMP := $(VENV)/.installed-$(PYTHON_VERSION)
 
-.PHONY: help run test install train check lint format unit browser-ready test-310 bench sbom audit check-fresh clean
+.PHONY: help run test install train check lint format unit browser-ready test-310 bench drills sbom audit check-fresh clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,7 +33,11 @@ test: install browser-ready ## The whole test suite, with real Rasa, PostgreSQL,
 	@$(PY) -m bot.cli train
 	@$(PY) -m bot.cli safety-card --check
 	@$(FAST) $(PYTEST_ARGS)
-	@$(PY) -m pytest $(SLOW_TESTS) $(PYTEST_ARGS)
+	@$(PY) -m pytest $(SLOW_TESTS) $(addprefix --ignore=,$(DRILLS)) $(PYTEST_ARGS)
+
+drills: install ## Several servers, and everything that can break, killed in turn (about ten minutes, on a quiet machine)
+	@$(PY) -m bot.cli train
+	@$(PY) -m pytest $(DRILLS) $(PYTEST_ARGS)
 
 unit: install ## The fast suites only (safety, content, unit): seconds, no Rasa
 	@$(FAST) $(PYTEST_ARGS)
